@@ -1,0 +1,60 @@
+# Every target works alone on a machine with Python >= 3.11, pip and make.
+#   make demo PYTHON=python3.12     another Python
+#   make demo PIP_FLAGS="…"         pass flags to pip, as --index-url
+
+PYTHON ?= python3
+PIP_FLAGS ?=
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo article bert test lint docs clean
+
+help:
+	@echo "make demo      fetch, train, evaluate and ask one model with four senses (about 20 minutes on 2 cores)"
+	@echo "make article   train the survey article's encoder-decoder and ask its two examples"
+	@echo "make bert      pretrain an encoder with masked words, fine-tune it, and print the gain"
+	@echo "make test      lint, types, manual, tests"
+	@echo "make docs      build the manual into site/"
+	@echo "make clean     remove what these targets made, downloads and runs excepted"
+
+demo: .venv/demo.stamp
+	$(BIN)/duomo demo
+
+article: .venv/demo.stamp
+	$(BIN)/duomo demo recipes/article.yaml
+
+bert: .venv/demo.stamp
+	$(BIN)/duomo demo recipes/bert.yaml
+
+test: lint docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+lint: .venv/develop.stamp
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+docs: .venv/develop.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+clean:
+	rm -rf .venv site .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Some systems ship venv without pip's bundle; then the system's pip fills the new environment.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("duomo needs Python 3.11 or newer: make demo PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv || { $(PYTHON) -m venv --clear --without-pip .venv && $(PYTHON) -m pip --python $@ install $(PIP_FLAGS) pip; }
+
+# torch first: it is the big one, and a failure to get it should be the first thing seen.
+.venv/torch.stamp: constraints.txt | .venv/bin/python
+	$(INSTALL) torch
+	@touch $@
+
+.venv/demo.stamp: pyproject.toml constraints.txt .venv/torch.stamp
+	$(INSTALL) --editable '.[demo]'
+	@touch $@
+
+.venv/develop.stamp: pyproject.toml constraints.txt .venv/torch.stamp
+	$(INSTALL) --editable '.[demo,develop,docs]'
+	@touch $@ .venv/demo.stamp

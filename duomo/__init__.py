@@ -1,0 +1,22 @@
+"""Duomo: one transformer that reads text, images, sound and video and answers in text.
+
+`duomo.load("runs/four-senses").ask("what is this?", image="x.png")`
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duomo.commands.ask import Assistant
+
+
+def load(path: str | Path) -> Assistant:
+    """The model of a run folder or a fetched name, ready to be asked.
+
+    Raises ValueError, with the nearest name, where there is no such model.
+    """
+    from duomo.commands.ask import load  # here, so that `import duomo` does not wait for torch
+
+    return load(path)

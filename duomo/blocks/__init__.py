@@ -1,0 +1,25 @@
+"""Blocks: what every shape and every sense is built of."""
+
+from duomo.blocks.attention import Attention
+from duomo.blocks.cache import Cache
+from duomo.blocks.masks import View, cross_mask, cross_view, self_mask, self_view
+from duomo.blocks.positions import Positions, rotary_angles, sinusoids
+from duomo.blocks.sense import Sense
+from duomo.blocks.stack import Block, FeedForward, Stack
+
+__all__ = [
+    "Attention",
+    "Block",
+    "Cache",
+    "FeedForward",
+    "Positions",
+    "Sense",
+    "Stack",
+    "View",
+    "cross_mask",
+    "cross_view",
+    "rotary_angles",
+    "self_mask",
+    "self_view",
+    "sinusoids",
+]

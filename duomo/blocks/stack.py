@@ -1,0 +1,137 @@
+"""Block and Stack: the one block of every shape. B = rows, T = tokens, S = memory, D = width, K = head width."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from duomo.blocks.attention import Attention, Turn
+from duomo.blocks.cache import Cache
+from duomo.blocks.masks import View
+from duomo.blocks.positions import Positions, rotary_angles
+from duomo.recipe import BlockRecipe
+
+ACTIVATIONS = {"gelu_erf": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "relu": F.relu}
+
+
+def norm(recipe: BlockRecipe) -> nn.Module:
+    """The recipe's normalisation over D."""
+    if recipe.norm == "rms":
+        return nn.RMSNorm(recipe.dim, recipe.eps)
+    return nn.LayerNorm(recipe.dim, recipe.eps, bias=recipe.norm_bias)
+
+
+class FeedForward(nn.Module):
+    """(B, T, D) -> (B, T, D), each token alone: swiglu (Shazeer 2020) or one activation between two maps."""
+
+    def __init__(self, recipe: BlockRecipe):
+        super().__init__()
+        gated = recipe.feedforward == "swiglu"
+        hidden = recipe.ff_dim or (-(-recipe.dim * 8 // 3 // 16) * 16 if gated else 4 * recipe.dim)
+        self.gate = nn.Linear(recipe.dim, hidden, bias="gate" in recipe.bias) if gated else None
+        self.up = nn.Linear(recipe.dim, hidden, bias="up" in recipe.bias)
+        self.down = nn.Linear(hidden, recipe.dim, bias="down" in recipe.bias)
+        self.activation = F.silu if gated else ACTIVATIONS[recipe.feedforward]
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        if self.gate is None:
+            return self.down(self.activation(self.up(x_BTD)))
+        return self.down(self.activation(self.gate(x_BTD)) * self.up(x_BTD))
+
+
+class Block(nn.Module):
+    """Attention, then (where built with memory) attention to it, then feed-forward; norms before or after each."""
+
+    def __init__(self, recipe: BlockRecipe, memory: bool = False):
+        super().__init__()
+        self.norm_first = recipe.norm_first
+        self.attn, self.attn_norm = Attention(recipe), norm(recipe)
+        self.cross, self.cross_norm = (Attention(recipe), norm(recipe)) if memory else (None, None)
+        self.mlp, self.mlp_norm = FeedForward(recipe), norm(recipe)
+        self.dropout = nn.Dropout(recipe.dropout)
+
+    def forward(
+        self, x_BTD: Tensor, view: View, turn: Turn | None = None, memory_BSD: Tensor | None = None, memory_view: View | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:  # fmt: skip
+        """(B, T, D) -> (B, T, D)."""
+        x_BTD = self._add(x_BTD, self.attn_norm, lambda h: self.attn(h, view, turn, cache))
+        if self.cross is not None and self.cross_norm is not None:
+            cross, seen = self.cross, memory_view or View()
+            memory = self._memory(memory_BSD, cache)
+            x_BTD = self._add(x_BTD, self.cross_norm, lambda h: cross.read(h, memory, seen))
+        return self._add(x_BTD, self.mlp_norm, self.mlp)
+
+    def _add(self, x_BTD: Tensor, normed: nn.Module, branch) -> Tensor:  # noqa: ANN001
+        if self.norm_first:
+            return x_BTD + self.dropout(branch(normed(x_BTD)))
+        return normed(x_BTD + self.dropout(branch(x_BTD)))
+
+    def _memory(self, memory_BSD: Tensor | None, cache: Cache | None) -> tuple[Tensor, Tensor]:
+        """Keys and values of the memory, computed once a request where there is a cache."""
+        if cache is not None and self.cross in cache.memory:
+            return cache.memory[self.cross]
+        if memory_BSD is None or self.cross is None:
+            raise ValueError("this decoder reads a memory: pass what encode gave")
+        memory = self.cross.keys(memory_BSD)
+        if cache is not None:
+            cache.memory[self.cross] = memory
+        return memory
+
+
+class Stack(nn.Module):
+    """Blocks one after the other, with positions and the embedding norm before, the final norm after.
+
+    Initialisation: matrices normal with deviation 1/√(3 fan-in); those that write to the residual stream a further
+    1/√(2 depth) smaller, so that its variance does not grow with depth (GPT-2); biases 0, norms 1.
+    """
+
+    def __init__(
+        self, recipe: BlockRecipe, depth: int, memory: bool = False, max_positions: int = 0, final_norm: bool = True,
+        embed_norm: bool = False,
+    ):  # fmt: skip
+        super().__init__()
+        self.recipe = recipe
+        self.checkpoint_blocks = False
+        self.positions = Positions(recipe, max_positions) if recipe.position in ("learned", "sinusoidal") else None
+        self.embed_norm = norm(recipe) if embed_norm else None
+        self.dropout = nn.Dropout(recipe.dropout)
+        self.blocks = nn.ModuleList(Block(recipe, memory) for _ in range(depth))
+        self.norm = norm(recipe) if final_norm else nn.Identity()
+        if recipe.position == "rotary":
+            head_dim = recipe.head_dim or recipe.dim // recipe.heads
+            self.register_buffer("rate_K", rotary_angles(recipe, head_dim), persistent=False)
+        self._initialise(depth)
+
+    def forward(
+        self, x_BTD: Tensor, position_BT: Tensor, view: View, memory_BSD: Tensor | None = None, memory_view: View | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:  # fmt: skip
+        """(B, T, D) -> (B, T, D)."""
+        if self.positions is not None:
+            x_BTD = x_BTD + self.positions(position_BT)
+        if self.embed_norm is not None:
+            x_BTD = self.embed_norm(x_BTD)
+        x_BTD, turn = self.dropout(x_BTD), self._turn(position_BT)
+        for block in self.blocks:
+            if self.checkpoint_blocks and self.training:
+                x_BTD = checkpoint(block, x_BTD, view, turn, memory_BSD, memory_view, use_reentrant=False)
+            else:
+                x_BTD = block(x_BTD, view, turn, memory_BSD, memory_view, cache)
+        return self.norm(x_BTD)
+
+    def _turn(self, position_BT: Tensor) -> Turn | None:
+        if self.recipe.position != "rotary":
+            return None
+        angle_B1TK = position_BT[:, None, :, None] * self.rate_K
+        return angle_B1TK.cos(), angle_B1TK.sin()
+
+    def _initialise(self, depth: int) -> None:
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Linear):
+                shrink = (2 * depth) ** -0.5 if name.endswith((".out", ".down")) else 1.0
+                nn.init.normal_(module.weight, std=shrink * (3 * module.in_features) ** -0.5)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        if self.positions is not None and isinstance(self.positions.table, nn.Parameter):
+            nn.init.normal_(self.positions.table, std=0.02)

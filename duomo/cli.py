@@ -1,0 +1,310 @@
+"""The command line: one verb per command, imported inside its verb, so that help comes without torch."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from duomo.commands.resolve import resolve_model, resolve_recipe
+
+if TYPE_CHECKING:
+    from duomo.report import Report
+
+START, LEARN, USE, LOOK = "Start here", "Learn from your data", "Use a model", "Look closely"
+
+app = typer.Typer(
+    name="duomo",
+    help="One transformer that reads text, images, sound and video and answers in text, trained on your data and your machine.",
+    epilog="RECIPE: a YAML file, or the name of one that ships (tiny). MODEL: a run folder, or a fetched name. More: duomo VERB --help",
+    rich_markup_mode="rich",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+tokenizer = typer.Typer(rich_markup_mode="rich")
+data = typer.Typer(rich_markup_mode="rich")
+
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", show_default=False, help="A YAML file, or the name of a recipe that ships.")]
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", show_default=False, help="A run folder, or the name of a fetched model.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="KEY=VALUE", show_default=False, help="Changes to the recipe, as train.steps=200.")
+]
+Verb = Callable[..., None]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command line of `duomo`; gives its exit code."""
+    return run(app, sys.argv[1:] if argv is None else argv)
+
+
+def run(program: typer.Typer, words: Sequence[str]) -> int:
+    """Runs one command line. Gives the exit code: 0; 2 for a fault that the user can mend; 130 after Ctrl-C."""
+    debug, words = "--debug" in words, [word for word in words if word != "--debug"]
+    try:
+        command = typer.main.get_command(program)
+        with command.make_context("duomo", words or ["--help"]) as context:
+            command.invoke(context)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except KeyboardInterrupt as stop:
+        print(f"interrupted: {stop}" if str(stop) else "interrupted: the same command begins again, from what is kept", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as in `duomo sources | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        lines = explain(error)
+        if debug or not lines:
+            raise
+        print(*(f"error: {line}" for line in lines), sep="\n", file=sys.stderr)
+        return 2
+    return 0
+
+
+def explain(error: Exception) -> list[str]:
+    """What a user reads of an error, one line per fault; nothing for a fault of our own."""
+    if hasattr(error, "format_message"):  # the parser's own, whose class is not public
+        context = getattr(error, "ctx", None)
+        return [f"{' '.join(error.format_message().split()).rstrip('.')} (see `{context.command_path if context else 'duomo'} --help`)"]
+    if isinstance(error, OSError):
+        return [_explain_system(error)]
+    if isinstance(error, ValueError):
+        return str(error).splitlines()
+    if isinstance(error, ImportError) and not (error.name or "").startswith("duomo"):
+        return [" ".join(str(error).split()) if "install" in str(error) else f"{error}; install it: pip install 'duomo[demo]'"]
+    return []
+
+
+def _explain_system(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    mends = {
+        errno.ENOENT: "no such file or directory",
+        errno.EACCES: "permission denied; change its rights, or work in another folder",
+        errno.ENOSPC: f"no space left on the disk{_room(error)}; free some, or keep data.cache and runs on another disk",
+        errno.EROFS: "a read-only file system; work in another folder",
+        errno.EISDIR: "is a folder; name a file",
+        errno.ENOTDIR: "a file stands where a folder is needed",
+    }
+    return where + mends.get(error.errno or 0, error.strerror or str(error))
+
+
+def _room(error: OSError) -> str:
+    needed = getattr(error, "needed", None)  # bytes, where the writer knew
+    return f" ({needed / 1e6:,.0f} MB needed)" if needed else ""
+
+
+def show(report: "Report") -> None:
+    """Prints what a command found."""
+    for line in report.lines:
+        print(line)
+
+
+def verb(panel: str, example: str, parent: typer.Typer = app, **settings: Any) -> Callable[[Verb], Verb]:
+    """Adds a function to the command line, with its one example."""
+
+    def add(function: Verb) -> Verb:
+        sentence = (function.__doc__ or "").strip().splitlines()[0]
+        short = f"{sentence}\n[dim]{example}[/dim]"
+        return parent.command(rich_help_panel=panel, short_help=short, epilog=f"Example: [bold]{example}[/bold]", **settings)(function)
+
+    return add
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"duomo {metadata.version('duomo')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from. May stand anywhere.")] = False,
+) -> None:
+    """Options of every verb; `run` reads `--debug` itself, wherever it stands."""
+
+
+@verb(START, "duomo demo")
+def demo(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="What to train; four senses by default.")] = "four-senses",
+    overrides: Overrides = None,
+) -> None:
+    """Fetch real data, train a model from scratch, score it, ask it."""
+    if "=" in recipe:  # only changes were given
+        recipe, overrides = "four-senses", [recipe, *(overrides or ())]
+    path = resolve_recipe(recipe)
+    from duomo.commands import demo as command
+
+    show(command.run(path, overrides or ()))
+
+
+@verb(START, "duomo fetch hsk")
+def fetch(
+    names: Annotated[list[str], typer.Argument(metavar="NAME", show_default=False, help="Sources, as `duomo sources` lists them.")],
+    cache: Annotated[Path, typer.Option(help="Where fetched files are kept.")] = Path("cache"),
+) -> None:
+    """Get data or weights by name, checked by their hashes."""
+    from duomo.commands import fetch as command
+
+    show(command.run(names, cache))
+
+
+@verb(START, "duomo sources")
+def sources(cache: Annotated[Path, typer.Option(help="Where fetched files are kept.")] = Path("cache")) -> None:
+    """List what can be fetched: size, licence, whether it is here."""
+    from duomo.commands import sources as command
+
+    show(command.run(cache))
+
+
+@verb(LEARN, "duomo prepare tiny")
+def prepare(recipe: RecipeName, overrides: Overrides = None) -> None:
+    """Read, clean, split and render the data of a recipe."""
+    path = resolve_recipe(recipe)
+    from duomo.commands import prepare as command
+
+    show(command.run(path, overrides or ()))
+
+
+@verb(LEARN, "duomo train tiny train.steps=200")
+def train(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of the run.")] = False,
+) -> None:
+    """Train the model of a recipe; Ctrl-C saves, --resume goes on.
+
+    The run is kept in runs/ under the recipe's name: checkpoints, log and report.
+    """
+    path = resolve_recipe(recipe)
+    from duomo.commands import train as command
+
+    show(command.run(path, overrides or (), resume))
+
+
+@verb(LEARN, "duomo evaluate tiny evaluate.samples=200")
+def evaluate(recipe: RecipeName, overrides: Overrides = None) -> None:
+    """Score a run on held-out data, beside baselines and controls.
+
+    Writes report.json and report.html into the run's folder.
+    """
+    path = resolve_recipe(recipe)
+    from duomo.commands import evaluate as command
+
+    show(command.run(path, overrides or ()))
+
+
+@verb(USE, 'duomo ask runs/four-senses "what is this?" --image x.png', context_settings={"ignore_unknown_options": True})
+def ask(
+    model: ModelName,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="QUESTION --SENSE FILE", show_default=False, help="The question, and files by their sense."),
+    ] = None,
+) -> None:
+    """Ask one question about text, pictures, sound or video.
+
+    Files stand behind the name of their sense: --image x.png, --audio x.wav, --video x.mp4; each may be repeated. A question may be spoken.
+    """
+    path, (question, media) = resolve_model(model), read_question(words or [])
+    from duomo.commands import ask as command
+
+    show(command.run(path, question, media))
+
+
+def read_question(words: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
+    """`["what?", "--image", "x.png"]` gives the question and the files by sense, in their order.
+
+    Raises ValueError for a sense without its file.
+    """
+    rest, question, media = list(words), list[str](), list[tuple[str, str]]()
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            question.append(word)
+            continue
+        name, equals, path = word[2:].partition("=")
+        if not equals and not rest:
+            raise ValueError(f"{word} needs a file, as in {word} FILE")
+        media.append((name, path if equals else rest.pop(0)))
+    return " ".join(question), media
+
+
+@verb(USE, "duomo chat runs/four-senses")
+def chat(model: ModelName) -> None:
+    """Talk with a model, in several turns."""
+    path = resolve_model(model)
+    from duomo.commands import chat as command
+
+    show(command.run(path))
+
+
+@verb(LOOK, "duomo scoreboard runs/*")
+def scoreboard(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL", show_default=False, help="Run folders that were evaluated.")],
+) -> None:
+    """Merge the scores of several runs into one table."""
+    paths = [resolve_model(model) for model in models]
+    from duomo.commands import scoreboard as command
+
+    show(command.run(paths))
+
+
+@verb(LOOK, "duomo lineage runs/four-senses")
+def lineage(model: ModelName) -> None:
+    """List what a model learned from: sources, licences, drops."""
+    path = resolve_model(model)
+    from duomo.commands import lineage as command
+
+    show(command.run(path))
+
+
+@verb(LOOK, 'duomo tokenizer show runs/four-senses "你好, world"', tokenizer, name="show")
+def tokenizer_show(
+    model: ModelName,
+    text: Annotated[str, typer.Argument(metavar="TEXT", show_default=False, help="A text to cut; none: figures by language.")] = "",
+) -> None:
+    """Print tokens as readable text, with bytes and characters per token."""
+    path = resolve_model(model)
+    from duomo.commands import tokenizer as command
+
+    show(command.show(path, text))
+
+
+@verb(LOOK, "duomo tokenizer learn tiny", tokenizer, name="learn")
+def tokenizer_learn(recipe: RecipeName, overrides: Overrides = None) -> None:
+    """Learn the tokenizer of a recipe from its training text."""
+    path = resolve_recipe(recipe)
+    from duomo.commands import tokenizer as command
+
+    show(command.learn(path, overrides or ()))
+
+
+@verb(LOOK, "duomo data show tiny", data, name="show")
+def data_show(recipe: RecipeName, overrides: Overrides = None) -> None:
+    """Preview rendered samples: tokens, what is learned of them, media."""
+    path = resolve_recipe(recipe)
+    from duomo.commands import data as command
+
+    show(command.show(path, overrides or ()))
+
+
+@verb(LOOK, "duomo data check my.csv", data, name="check")
+def data_check(path: Annotated[Path, typer.Argument(metavar="PATH", show_default=False, help="A data set of your own.")]) -> None:
+    """Find every fault of a data set, with file and line, before training."""
+    from duomo.commands import data as command
+
+    show(command.check(path))
+
+
+def group(program: typer.Typer, name: str, sentence: str, example: str) -> None:
+    """Adds verbs of two words to the command line."""
+    app.add_typer(program, name=name, rich_help_panel=LOOK, help=sentence, short_help=f"{sentence}\n[dim]{example}[/dim]")
+
+
+group(tokenizer, "tokenizer", "Learn a tokenizer, or look at one.", "duomo tokenizer show runs/four-senses")
+group(data, "data", "Preview a recipe's samples, or check a data set.", "duomo data check my.csv")

@@ -1,0 +1,1 @@
+"""The verbs, one file each: resolve names, pass functions, return a Report."""

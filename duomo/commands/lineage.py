@@ -1,0 +1,18 @@
+"""duomo lineage RUN: what a run learned from."""
+
+from pathlib import Path
+
+from duomo.commands.draw import drawn
+from duomo.data import lineage
+from duomo.report import Report
+
+
+def run(folder: Path) -> Report:
+    """Sources, licences, counts and drops of a run or of prepared data. Raises ValueError where it has none."""
+    found = lineage.load(folder / lineage.NAME)
+    warnings = [
+        f"{p.source}: {p.licence} is share-alike: what you publish of this model may have to carry the same terms"
+        for p in sorted({p for one in found for p in one.provenance if p.share_alike}, key=lambda p: p.source)
+    ]
+    lines = (*drawn(lineage.tables(found)), *dict.fromkeys(warnings))
+    return Report(f"lineage of {folder}", facts={"licences": list(lineage.licences(found))}, lines=lines)

@@ -1,0 +1,102 @@
+"""duomo prepare RECIPE: fetches, reads, cleans and splits every data set of a recipe, once."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from duomo import recipe as recipes
+from duomo.commands.show import bars
+from duomo.data.lineage import Lineage, licences
+from duomo.data.prepare import Job, Prepared, digest, names, prepare
+from duomo.data.quarantine import Quarantine
+from duomo.data.read import read
+from duomo.data.splits import Tick, write_file, write_task
+from duomo.data.store import Store
+from duomo.recipe import CleanRecipe, FileData, Recipe
+from duomo.report import Report
+from duomo.sources import SOURCES
+from duomo.sources import fetch as fetching
+from duomo.tasks import build
+
+CODE = ("sample.py", "data", "modalities", "sources", "tasks")  # what prepared data depends on besides the recipe
+
+
+def run(path: Path, overrides: Iterable[str] = (), workers: int | None = None) -> Report:
+    """Prepares the data of the recipe file; the report counts what was read, kept and dropped."""
+    recipe = recipes.load(path, overrides)
+    found, _ = prepared(recipe, workers)
+    facts = {"folder": str(found.folder), "digest": found.folder.name, "licences": list(licences(found.lineage))}
+    return Report(f"prepare {recipe.name}", facts=facts, lines=(*map(_line, found.lineage), f"in {found.folder}"))
+
+
+def prepared(recipe: Recipe, workers: int | None = None) -> tuple[Prepared, dict[str, float]]:
+    """The recipe's data, made where it does not stand yet, and the share of each data set.
+
+    `workers` processes make several data sets at a time (None: one per core). Raises ValueError for what is missing or empty.
+    """
+    data, root = recipe.data, Path(recipe.data.cache)
+    named = dict(zip(names(data.files, data.tasks), data.files, strict=True))
+    shares = dict(data.tasks) | {name: file.weight for name, file in named.items()}
+    if not shares:
+        raise ValueError(f"recipe {recipe.name}: no data; name tasks in data.tasks, or your own files in data.files")
+    for file in named.values():
+        next(iter(read(file, Quarantine())))  # before anything is written: is it there, and is something good in it?
+    target = root / "prepared" / digest(recipe, _code())
+    if not target.is_dir():
+        _fetch({source for name in data.tasks for source in build(name, **data.options.get(name, {})).sources}, root)
+    jobs: dict[str, Job] = {name: partial(_task, name, data.options.get(name, {}), data.clean, root) for name in data.tasks}
+    jobs |= {name: partial(_file, name, file, recipe, root) for name, file in named.items()}
+    with _progress(jobs, target) as tick:
+        return prepare(target, jobs, workers or os.cpu_count() or 1, tick), shares
+
+
+def _task(name: str, options: Mapping[str, Any], clean: CleanRecipe, root: Path, target: Path, tick: Tick) -> Lineage:
+    store = Store(root)
+    task = build(name, **options)
+    return write_task(name, lambda split: task.samples(split, store), store, clean, target, tick)  # type: ignore[arg-type]
+
+
+def _file(name: str, file: FileData, recipe: Recipe, root: Path, target: Path, tick: Tick) -> Lineage:
+    return write_file(name, file, Store(root), recipe.data, target, tick)
+
+
+def _fetch(sources: Iterable[str], root: Path) -> None:
+    wanted = [SOURCES[name] for name in sorted(sources)]
+    if all(fetching.cached(source, root) for source in wanted):
+        return
+    with fetching.bars() as progress:
+        for source in wanted:
+            fetching.fetch(source, root, progress)
+
+
+@contextmanager
+def _progress(jobs: Iterable[str], target: Path) -> Iterator[Tick]:
+    """A bar per data set; none where all stands already."""
+    if target.is_dir():
+        yield lambda name, count: None
+        return
+    with bars() as shown:
+        rows = {name: shown.add_task(name, total=None, note="samples") for name in jobs}
+        yield lambda name, count: shown.update(rows[name], advance=count)
+
+
+def _line(one: Lineage) -> str:
+    kept = ", ".join(f"{one.kept.get(split, 0):,} {split}" for split in ("train", "valid", "test"))
+    lost = [f"{count:,} {reason}" for reason, count in one.dropped.items()]
+    lost += [f"{one.quarantined:,} quarantined, the first: {one.faults[0]}"] if one.faults else []
+    return f"{one.name}: {one.read:,} read; {kept}" + (f"; dropped {', '.join(lost)}" if lost else "")
+
+
+def _code() -> str:
+    """A hash of the code that makes samples, so that a change of it is never hidden by old data."""
+    package = Path(recipes.__file__).parent
+    files = (file for name in CODE for file in ([package / name] if name.endswith(".py") else sorted((package / name).glob("*.py"))))
+    total = hashlib.sha256()
+    for file in files:
+        if not file.name.endswith("_test.py"):
+            total.update(file.read_bytes())
+    return total.hexdigest()

@@ -1,0 +1,94 @@
+"""Ready: all that training needs of a recipe, made once and cached: prepared samples, a tokenizer, shards, a plan."""
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from duomo.commands.prepare import prepared
+from duomo.commands.show import ticking
+from duomo.data import tokenise
+from duomo.data.collate import Masker
+from duomo.data.load import Loader
+from duomo.data.pack import plan
+from duomo.data.prepare import Prepared
+from duomo.data.shards import Shards
+from duomo.model import cuts
+from duomo.recipe import Recipe
+from duomo.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a run reads. `names` are its data sets, in the order of the plan."""
+
+    names: tuple[str, ...]
+    prepared: Prepared
+    tokenizer: Tokenizer
+    tokenizer_path: Path
+    train: dict[str, Shards]
+    valid: dict[str, Shards]
+    loader: Loader
+
+
+def get_ready(recipe: Recipe, workers: int | None = None) -> Ready:
+    """Prepares what is missing, with progress bars; the second time it only looks.
+
+    Raises ValueError where a data set has nothing to learn from.
+    """
+    found, shares = prepared(recipe, workers)
+    path = tokenizer_path(recipe, found)
+    tokenizer = Tokenizer.load(path, recipe.tokenizer.chat)
+    if tokenizer.vocab_size > recipe.model.vocab_size:
+        raise ValueError(f"{path}: {tokenizer.vocab_size} tokens, but model.vocab_size is {recipe.model.vocab_size}; raise it")
+    stores = shards(recipe, found, tuple(shares), path, workers or os.cpu_count() or 1)
+    empty = [name for name in shares if (name, "train") not in stores]
+    if empty:
+        raise ValueError(f"data set {empty[0]}: no training sample fits data.max_tokens={recipe.data.max_tokens}; raise it")
+    train = {name: stores[name, "train"] for name in shares}
+    valid = {name: stores[name, "valid"] for name in shares if (name, "valid") in stores}
+    return Ready(tuple(shares), found, tokenizer, path, train, valid, loader(recipe, train, shares, tokenizer))
+
+
+def tokenizer_path(recipe: Recipe, found: Prepared) -> Path:
+    """The recipe's own tokenizer.json, or one learned from the training text and kept by what it depends on."""
+    if recipe.tokenizer.path:
+        return Path(recipe.tokenizer.path)
+    key = f"{found.folder.name} {recipe.model.vocab_size} {recipe.tokenizer.bytes_per_language}"
+    path = Path(recipe.data.cache) / "tokenizers" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".writing")
+        tokenise.learn(found, [lineage.name for lineage in found.lineage], recipe.tokenizer, recipe.model.vocab_size).save(temporary)
+        shutil.move(temporary, path)
+    return path
+
+
+def shards(recipe: Recipe, found: Prepared, names: tuple[str, ...], tokenizer: Path, workers: int) -> dict[tuple[str, str], Shards]:
+    """Shards of every data set's train and valid split."""
+    sizes, limit, root = cuts(recipe.model), recipe.data.max_tokens, Path(recipe.data.cache)
+    folder = root / "shards" / tokenise.digest(found, tokenizer, sizes, limit)
+    jobs = [
+        tokenise.Job(found, name, split, tokenizer, recipe.tokenizer.chat, sizes, root, limit, folder / name / split)
+        for name in names
+        for split in ("train", "valid")
+    ]
+    with ticking("tokenise", len(jobs)) as tick:
+        return tokenise.build(jobs, workers, tick)
+
+
+def loader(recipe: Recipe, train: dict[str, Shards], shares: dict[str, float], tokenizer: Tokenizer) -> Loader:
+    """The recipe's plan over the shards."""
+    data, encoder = recipe.data, recipe.model.shape == "encoder"
+    made = plan(
+        recipe.seed, [shard.lengths for shard in train.values()], list(shares.values()), recipe.train.rows, data.row_tokens, data.pack
+    )
+    weights = [recipe.data.label_weights.get(name, 1.0) for name in train]
+    first, last = len(tokenizer.special), tokenizer.vocab_size
+
+    def mask(step: int) -> Masker:
+        return Masker(data.mask_share, tokenizer.special["<|mask|>"], last, (recipe.seed, step), first)
+
+    masked = mask if encoder and data.mask_words else None
+    return Loader(made, list(train.values()), weights, recipe.model.shape, tokenizer.placeholders(), recipe.train.micro_batches, masked)

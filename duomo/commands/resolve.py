@@ -1,0 +1,67 @@
+"""Names into paths: what a user calls a recipe, and what a user calls a model."""
+
+import difflib
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+
+MODEL_FILES = ("recipe.json", "config.json", "checkpoints", "model.safetensors")  # any of them: a run or a Hugging Face folder
+
+
+def resolve_recipe(name: str) -> Path:
+    """The file of a recipe: a path, or the name of one that ships with Duomo (`tiny`, `recipes/tiny.yaml`, `four-senses`).
+
+    Raises ValueError with the nearest name.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    known = {_plain(file.stem): file for folder in (recipe_folder(), Path("recipes")) for file in sorted(folder.glob("*.yaml"))}
+    shipped = path.parent.name in ("", "recipes") and path.suffix in ("", ".yaml", ".yml")
+    if shipped and (file := known.get(_plain(path.stem))):
+        return file
+    raise ValueError(f"{name}: no such recipe{_hint(_plain(path.stem), sorted(known))}")
+
+
+def resolve_model(name: str | Path, runs: str | Path = "runs", cache: str | Path = "cache") -> Path:
+    """The folder of a model: itself a run or a Hugging Face folder, a run's name, or a fetched name.
+
+    Raises ValueError with the nearest name, or with the mend where a folder holds no model.
+    """
+    places = (Path(name), Path(runs) / name, Path(cache) / "models" / name)
+    folders = [place for place in places if place.is_dir()]
+    for folder in folders:
+        if is_model(folder):
+            return folder
+    if folders:
+        raise ValueError(f"{folders[0]}: holds no model (none of {', '.join(MODEL_FILES)}); train one there, or name another folder")
+    known = [str(folder) for shelf in (Path(runs), Path(cache) / "models") for folder in sorted(shelf.glob("*")) if is_model(folder)]
+    mend = _hint(str(name), known, short={Path(folder).name: folder for folder in known})
+    raise ValueError(f"{name}: no such model{mend or '; train one first, as with `duomo demo`'}")
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder looks like a run or a Hugging Face model."""
+    return any((folder / name).exists() for name in MODEL_FILES)
+
+
+def recipe_folder() -> Path:
+    """Where the recipes lie: inside the installed package, or beside it in a checkout."""
+    package = Path(str(resources.files("duomo")))
+    inside = package / "recipes"
+    return inside if inside.is_dir() else package.parent / "recipes"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or all that is known where nothing is near."""
+    return _hint(name, list(known))
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "-").lower()
+
+
+def _hint(name: str, known: list[str], short: dict[str, str] | None = None) -> str:
+    short = {word: word for word in known} | (short or {})
+    close = difflib.get_close_matches(name, short, 1, 0.5)
+    return f"; did you mean {short[close[0]]!r}?" if close else f"; known: {', '.join(known)}" if known else ""

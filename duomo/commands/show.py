@@ -1,0 +1,67 @@
+"""Show: progress on the terminal, with time left."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from duomo.train.loop import Step
+
+
+def console() -> Console:
+    """Where progress goes: the error stream, so that results can be piped."""
+    return Console(stderr=True)
+
+
+def bars() -> Bars:
+    """Rows of: what, bar, count, time passed, time left."""
+    times = (MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Bars(TextColumn("{task.description:<12}"), BarColumn(), *times, TextColumn("{task.fields[note]}"), console=console())
+
+
+@contextmanager
+def ticking(what: str, total: int | None) -> Iterator[Callable[[str, int], None]]:
+    """A bar that moves one on at every call of what is yielded."""
+    with bars() as shown:
+        task = shown.add_task(what, total=total, note="")
+        yield lambda name, count: shown.update(task, advance=1, note=f"{name} {count:,}")
+
+
+class Progress:
+    """The training bar: loss, tokens a second, share of the machine's matrix-product peak, time left.
+
+    Where there is no terminal, a line every tenth of the run.
+    """
+
+    def __init__(self, steps: int, first: int):
+        self.steps, self.first, self._bars = steps, first, bars()
+        self._smooth: float | None = None
+        self._seconds = 0.0
+
+    def __enter__(self) -> "Progress":
+        if self._bars.console.is_terminal:
+            self._bars.start()
+        self._task = self._bars.add_task("train", total=self.steps, completed=self.first, note="")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bars.console.is_terminal:
+            self._bars.stop()
+
+    def show(self, step: Step, speed: float, of_peak: float) -> None:
+        """Moves the bar; `speed` in tokens a second, `of_peak` as a share of the machine's matrix-product peak."""
+        self._smooth = step.loss if self._smooth is None else 0.9 * self._smooth + 0.1 * step.loss
+        self._seconds += step.seconds
+        note = f"loss {self._smooth:.3f}  {speed:,.0f} tokens/s  {of_peak:.0%} of peak"
+        self._bars.update(self._task, completed=step.number, note=note)
+        if not self._bars.console.is_terminal and (step.number % max(self.steps // 10, 1) == 0 or step.number == self.first + 1):
+            left = (self.steps - step.number) * self._seconds / (step.number - self.first)
+            self._bars.console.print(f"step {step.number}/{self.steps}  {note}  {left:.0f} s left", highlight=False)
+
+
+def status(message: str) -> Any:
+    """A spinner with a sentence, for what has no count."""
+    return console().status(message)

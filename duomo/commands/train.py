@@ -1,0 +1,243 @@
+"""duomo train RECIPE: prepare what is missing, train, log, validate, save; resume where it was left."""
+
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from duomo import checkpoint
+from duomo import recipe as recipes
+from duomo.batch import Batch, move
+from duomo.commands.ready import Ready, get_ready
+from duomo.commands.show import Progress
+from duomo.data.load import fill_rate, single
+from duomo.model import Model
+from duomo.objectives import OBJECTIVES, Objective
+from duomo.recipe import Recipe
+from duomo.report import Report
+from duomo.train.log import Log
+from duomo.train.loop import Step, backward, loop
+from duomo.train.optimizer import optimizer, schedule
+from duomo.train.speed import flops_of, matmul_peak
+from duomo.train.validate import validate
+
+RUNS = Path("runs")
+
+
+@dataclass
+class Training:
+    """A run under way: what `loop` needs, and where things are written."""
+
+    folder: Path
+    recipe: Recipe
+    ready: Ready
+    model: Model
+    optimizer: torch.optim.Optimizer
+    objective: Objective
+    device: torch.device
+    log: Log
+    first: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    peak: float = 0.0
+    flops_per_token: float = 0.0
+    valid: dict[str, float] = field(default_factory=dict)
+
+
+def run(recipe: Recipe, resume: bool = False, fresh: bool = False, runs: Path = RUNS) -> Report:
+    """Trains a recipe into `runs/NAME`.
+
+    Raises ValueError where the run exists and neither `resume` nor `fresh` says what to do with it; KeyboardInterrupt, after
+    saving, on Ctrl-C.
+    """
+    folder = runs / recipe.name
+    _claim(folder, recipe, resume, fresh)
+    training = start(recipe, get_ready(recipe), folder, resume)
+    with stop_after_step() as stopped, Progress(recipe.train.steps, training.first) as progress:
+        for step in _steps(training):
+            progress.show(step, *_speed(training))
+            if stopped() or step.number % recipe.train.save_every == 0 or step.number == recipe.train.steps:
+                save(training, step.number)
+            if stopped():
+                raise KeyboardInterrupt(f"saved step {step.number}; go on with `duomo train … --resume`")
+    training.log.close()
+    return _report(training)
+
+
+def start(recipe: Recipe, ready: Ready, folder: Path, resume: bool) -> Training:
+    """The model and its optimizer, new or as they were saved."""
+    if recipe.train.threads:
+        torch.set_num_threads(recipe.train.threads)
+    torch.manual_seed(recipe.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = Model(recipe.model, ready.tokenizer.placeholders()).to(device).train()
+    freeze(model, recipe)
+    if recipe.train.start_from and not resume:
+        take_weights(model, Path(recipe.train.start_from))
+    checkpoint_blocks(model, recipe.train.checkpoint_blocks)
+    found = optimizer(model, recipe.train)
+    state: dict[str, Any] = {}
+    newest = checkpoint.latest(folder) if resume else None
+    if newest is not None:
+        state = checkpoint.resume(newest, model, found)
+    recipes.save(recipe, folder / "recipe.json")
+    shutil.copyfile(ready.tokenizer_path, folder / "tokenizer.json")
+    shutil.copyfile(ready.prepared.folder / "lineage.json", folder / "lineage.json")
+    first = int(state.get("step", 0))
+    log = Log(folder, first)
+    training = Training(folder, recipe, ready, model, found, OBJECTIVES[recipe.train.objective], device, log, first)
+    training.tokens, training.seconds = int(state.get("tokens", 0)), float(state.get("seconds", 0.0))
+    return training
+
+
+def save(training: Training, step: int) -> None:
+    """A checkpoint of now; old ones beyond `train.keep` go."""
+    state = {"step": step, "tokens": training.tokens, "seconds": training.seconds, "seed": training.recipe.seed}
+    checkpoint.save(training.folder / "checkpoints" / f"step-{step}", training.model, training.optimizer, state)
+    checkpoint.keep_newest(training.folder, training.recipe.train.keep)
+
+
+def freeze(model: Model, recipe: Recipe) -> None:
+    """Takes the senses that the recipe calls frozen out of training."""
+    for name, sense in recipe.model.senses.items():
+        model.senses[name].requires_grad_(not sense.frozen)
+
+
+def take_weights(model: Model, run: Path) -> None:
+    """Starts from another run's weights; both models must have the same shape."""
+    newest = checkpoint.latest(run)
+    if newest is None:
+        raise ValueError(f"train.start_from: {run} has no checkpoint; train it first")
+    checkpoint.load_model(newest, model)
+
+
+def checkpoint_blocks(model: Model, on: bool) -> None:
+    """Whether blocks are computed again in the backward pass instead of kept."""
+    for module in model.modules():
+        if hasattr(module, "checkpoint_blocks"):
+            module.checkpoint_blocks = on
+
+
+def _claim(folder: Path, recipe: Recipe, resume: bool, fresh: bool) -> None:
+    begun = checkpoint.latest(folder) is not None
+    if begun and not (resume or fresh):
+        raise ValueError(f"{folder} exists; go on with --resume, begin anew with --fresh, or set name=OTHER")
+    if resume and not begun:
+        raise ValueError(f"{folder}: nothing to resume; leave --resume out")
+    if resume and recipes.load(folder / "recipe.json") != recipe:
+        raise ValueError(f"{folder}/recipe.json differs from this recipe; resume with the same recipe, or begin anew with --fresh")
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _steps(training: Training) -> Iterator[Step]:
+    recipe, ready = training.recipe.train, training.ready
+    held_out = _held_out(ready, training.recipe)
+    precise = precision(recipe.precision, training.device)
+    training.peak = matmul_peak(training.device, torch.float32)
+    batches = _measured(ready.loader.steps(training.first, recipe.steps, training.recipe.data.workers), training)
+    model = torch.compile(training.model) if recipe.compile else training.model
+    with precise:
+        for step in loop(model, batches, training.objective, training.optimizer, lambda n: schedule(recipe, n), training.first, recipe.clip, backward):
+            training.tokens += step.tokens
+            training.seconds += step.seconds
+            training.log.step(step, _facts(step, training))
+            if step.number % recipe.validate_every == 0 or step.number == recipe.steps:
+                training.valid = validate(training.model, held_out, training.objective, training.device)
+                training.log.validation(step.number, training.valid)
+            yield step
+
+
+def _measured(steps: Iterator[list[Batch]], training: Training) -> Iterator[list[Batch]]:
+    """The same steps on the device; the first is run once more to count what a token costs."""
+    for number, batches in enumerate(steps):
+        batches = move(batches, training.device)
+        if not number:
+            state = torch.get_rng_state()
+            flops = flops_of(lambda batches=batches: backward(training.model, batches, training.objective))  # type: ignore[misc]
+            training.flops_per_token = flops / max(sum(int((s.segment_BT != 0).sum()) for b in batches for s in (b.source, b.target) if s), 1)
+            torch.set_rng_state(state)
+        yield batches
+
+
+def _speed(training: Training) -> tuple[float, float]:
+    """Tokens a second so far, and the share of the machine's peak that they take."""
+    speed = training.tokens / max(training.seconds, 1e-9)
+    return speed, speed * training.flops_per_token / training.peak if training.peak else 0.0
+
+
+def _facts(step: Step, training: Training) -> dict[str, float]:
+    speed = step.tokens / step.seconds
+    return {
+        "seconds": step.seconds,
+        "tokens_per_second": speed,
+        "of_peak": speed * training.flops_per_token / training.peak,
+        "waited": step.waited / step.seconds,
+        "elapsed": training.seconds,
+        "targets": step.targets,
+    }
+
+
+def _held_out(ready: Ready, recipe: Recipe) -> dict[str, Sequence[Batch]]:
+    """A few fixed rows of each data set's valid split."""
+    found = {}
+    for name, shards in ready.valid.items():
+        count = min(len(shards), 8 * recipe.train.validate_rows)
+        rows = [[shards[i]] for i in range(count)]
+        if rows:
+            found[name] = [single(rows, recipe.model.shape, ready.loader.placeholder)]
+    return found
+
+
+def precision(wanted: str, device: torch.device) -> Any:
+    """bfloat16 where the GPU has it (or it is asked for), else float32; master weights stay float32."""
+    wide = wanted == "fp32" or (wanted == "auto" and not (device.type == "cuda" and torch.cuda.is_bf16_supported()))
+    return torch.autocast(device.type, torch.bfloat16, enabled=not wide)
+
+
+@contextmanager
+def stop_after_step() -> Iterator[Any]:
+    """Ctrl-C (and a polite kill) ends the run after the step under way; a second one at once."""
+    seen: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        if len(seen) > 1:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(seen)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _report(training: Training) -> Report:
+    ready, recipe = training.ready, training.recipe
+    rate, of_peak = _speed(training)
+    facts = {
+        "digest": recipe.digest,
+        "seed": recipe.seed,
+        "steps": recipe.train.steps,
+        "tokens": training.tokens,
+        "seconds": round(training.seconds, 1),
+        "tokens_per_second": round(rate),
+        "parameters": sum(p.numel() for p in training.model.parameters()),
+        "of_peak": round(of_peak, 3),
+        "fill_rate": round(fill_rate(ready.loader.step(0)), 4),
+        "epochs": {name: round(value, 2) for name, value in zip(ready.names, ready.loader.plan.epochs(recipe.train.steps), strict=True)},
+        "valid": training.valid,
+        "weights": checkpoint.weights_digest(training.model),
+        "finished": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+    line = f"{training.folder}: {recipe.train.steps} steps, {training.tokens:,} tokens in {training.seconds:.0f} s ({rate:,.0f}/s)"
+    return Report(f"train {recipe.name}", facts=facts, lines=(line, f"ask it: duomo ask {training.folder} \"…\""))

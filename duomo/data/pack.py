@@ -1,0 +1,63 @@
+"""Pack: which samples make a step, and in which rows: a pure function of (seed, step, lengths)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+Pick = tuple[int, int]  # data set, sample
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The order of a run. `per_step` samples of each data set a step, on average; nothing is drawn, nothing is stored.
+
+    Sample number i of a data set is place i of its endless row of seeded permutations, so every epoch shows each sample once
+    and a run that resumes at step N reads exactly what an unbroken one would.
+    """
+
+    seed: int
+    lengths: tuple[np.ndarray, ...]
+    per_step: tuple[float, ...]
+    rows: int
+
+    def step(self, step: int) -> list[list[Pick]]:
+        """The rows of a step: its samples, spread so that rows are as alike in length as can be."""
+        picks = [pick for d in range(len(self.lengths)) for pick in self._picks(d, step)]
+        return balance(picks, [int(self.lengths[d][i]) for d, i in picks], self.rows)
+
+    def epochs(self, steps: int) -> list[float]:
+        """How often each data set is gone through in so many steps."""
+        return [rate * steps / len(lengths) for rate, lengths in zip(self.per_step, self.lengths, strict=True)]
+
+    def _picks(self, d: int, step: int) -> list[Pick]:
+        rate, size = self.per_step[d], len(self.lengths[d])
+        first, last = int(step * rate), int((step + 1) * rate)
+        return [(d, int(permutation(self.seed, d, number // size, size)[number % size])) for number in range(first, last)]
+
+
+def plan(seed: int, lengths: Sequence[np.ndarray], shares: Sequence[float], rows: int, row_tokens: int, pack: bool) -> Plan:
+    """A plan in which data set d gives `shares[d]` of the tokens of rows · row_tokens (of the samples, when rows are not packed)."""
+    total = sum(shares)
+    budget = rows * row_tokens if pack else rows
+    mean = [float(np.mean(length)) if pack else 1.0 for length in lengths]
+    rates = tuple(budget * share / total / size for share, size in zip(shares, mean, strict=True))
+    return Plan(seed, tuple(lengths), rates, rows)
+
+
+def balance(picks: Sequence[Pick], lengths: Sequence[int], rows: int) -> list[list[Pick]]:
+    """The longest first, each into the emptiest row; rows that stay empty are left out."""
+    filled: list[list[Pick]] = [[] for _ in range(rows)]
+    loads = [0] * rows
+    for pick in sorted(range(len(picks)), key=lambda p: -lengths[p]):
+        row = loads.index(min(loads))
+        filled[row].append(picks[pick])
+        loads[row] += lengths[pick]
+    return [row for row in filled if row]
+
+
+@lru_cache(maxsize=64)
+def permutation(seed: int, data_set: int, epoch: int, size: int) -> np.ndarray:
+    """The order of one data set in one epoch."""
+    return np.random.default_rng((seed, data_set, epoch)).permutation(size)

@@ -1,0 +1,110 @@
+"""Tokenise: prepared samples become a tokenizer and shards, once for each recipe of tokens and cuts."""
+
+import hashlib
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from duomo.data import shards
+from duomo.data.content import HAN
+from duomo.data.prepare import Prepared
+from duomo.data.render import Rendered, render
+from duomo.data.shards import Shards
+from duomo.modalities import MODALITIES
+from duomo.recipe import CutRecipe, TokenizerRecipe
+from duomo.sample import TEXT, Sample
+from duomo.tokenizer import Tokenizer
+
+HAN_LETTER = re.compile(f"[{HAN}]")
+
+Tick = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One data set and split to render; everything in it can be sent to another process."""
+
+    prepared: Prepared
+    data: str
+    split: str
+    tokenizer: Path
+    chat: str
+    cuts: Mapping[str, CutRecipe]
+    root: Path
+    limit: int
+    target: Path
+
+
+def learn(prepared: Prepared, names: Iterable[str], recipe: TokenizerRecipe, vocab_size: int) -> Tokenizer:
+    """A tokenizer of the training text, no more than `bytes_per_language` of each language."""
+    texts = (text for name in names for sample in prepared.samples(name, "train") for text in texts_of(sample))
+    return Tokenizer.learn(capped(texts, recipe.bytes_per_language), vocab_size, media=list(MODALITIES))
+
+
+def texts_of(sample: Sample) -> Iterator[str]:
+    """All text parts of a sample."""
+    return (str(part.value) for message in sample.messages for part in message.parts if part.kind == TEXT)
+
+
+def language_of(text: str) -> str:
+    """ "zh" where a text holds a Han letter, else "other": enough to keep one script from crowding out the rest."""
+    return "zh" if HAN_LETTER.search(text) else "other"
+
+
+def capped(texts: Iterable[str], limit: int) -> Iterator[str]:
+    """Texts until each language has had its bytes; a question asked ten thousand times counts three times."""
+    used, seen = Counter[str](), Counter[str]()
+    for text in texts:
+        language = language_of(text)
+        seen[text] += 1
+        if used[language] < limit and seen[text] <= 3:
+            used[language] += len(text.encode(errors="surrogatepass"))
+            yield text
+
+
+def digest(prepared: Prepared, tokenizer: Path, cuts: Mapping[str, CutRecipe], limit: int) -> str:
+    """16 hex digits of all that shards depend on."""
+    tree = {name: cut.model_dump(mode="json") for name, cut in cuts.items()}
+    parts = [prepared.folder.name, tokenizer.read_text(encoding="utf-8"), json.dumps(tree, sort_keys=True), str(limit)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def build(jobs: list[Job], workers: int, tick: Tick = lambda name, count: None) -> dict[tuple[str, str], Shards]:
+    """Shards of every job, made where they do not stand yet; by (data, split)."""
+    missing = [job for job in jobs if not (job.target / "shards.json").is_file()]
+    if workers > 1 and len(missing) > 1:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            for done in as_completed({pool.submit(run, job): job for job in missing}):
+                tick(*done.result())
+    else:
+        for job in missing:
+            tick(*run(job))
+    return {(job.data, job.split): Shards(job.target) for job in jobs if (job.target / "shards.json").is_file()}
+
+
+def run(job: Job) -> tuple[str, int]:
+    """Renders one split into its folder, whole or not at all; gives the data set's name and its count."""
+    tokenizer = Tokenizer.load(job.tokenizer, job.chat)
+    temporary = job.target.with_name(f".{job.target.name}.writing")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        count = shards.write(temporary, _rendered(job, tokenizer))
+        shutil.rmtree(job.target, ignore_errors=True)
+        temporary.rename(job.target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return job.data, count
+
+
+def _rendered(job: Job, tokenizer: Tokenizer) -> Iterator[tuple[Rendered, tuple[str, ...]]]:
+    for sample in job.prepared.samples(job.data, job.split):
+        item = shards.shorten(render(sample, tokenizer, job.cuts, job.root), job.limit)
+        if item is not None:
+            yield item, tuple(str(part.value) for part in sample.media())

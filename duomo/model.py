@@ -1,0 +1,94 @@
+"""Model: an encoder, a decoder, or both, and the senses. B = rows, T = tokens, S = source, D = width, V = vocabulary."""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from duomo.batch import Batch, Stream
+from duomo.blocks import Cache, Sense, Stack, View, cross_view, self_view
+from duomo.modalities import MODALITIES
+from duomo.recipe import CutRecipe, ModelRecipe
+
+
+class Model(nn.Module):
+    """One transformer. `placeholder` names the token id at which each sense's vectors are put.
+
+    Initialisation: token vectors normal with deviation 0.02 (the tied head's logits start near 0); stacks as `Stack` says.
+    """
+
+    def __init__(self, recipe: ModelRecipe, placeholder: Mapping[str, int]):
+        super().__init__()
+        self.recipe = recipe
+        self.placeholder = {name: placeholder[name] for name in recipe.senses}
+        self.tokens = nn.Embedding(recipe.vocab_size, recipe.block.dim)
+        nn.init.normal_(self.tokens.weight, std=0.02)
+        self.types = nn.Embedding(recipe.token_types, recipe.block.dim) if recipe.token_types else None
+        self.senses = nn.ModuleDict({name: Sense(sense, cuts(recipe)[name], recipe.block.dim) for name, sense in recipe.senses.items()})
+        self.encoder = self._stack(recipe.encoder_depth, memory=False, embed_norm=recipe.embed_norm)
+        self.decoder = self._stack(recipe.decoder_depth, memory=recipe.shape == "encoder_decoder", embed_norm=recipe.embed_norm)
+        self.head = None if recipe.tied else nn.Linear(recipe.block.dim, recipe.vocab_size, bias=False)
+        self.head_bias = nn.Parameter(torch.zeros(recipe.vocab_size)) if recipe.head_bias else None
+        if self.head is not None:
+            nn.init.normal_(self.head.weight, std=0.02)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(B, T, V): logits at every place. Training calls `hidden`, and `logits` only where labels are."""
+        return self.logits(self.hidden(batch))
+
+    def hidden(self, batch: Batch) -> Tensor:
+        """(B, T, D): over the target, or over the source of an encoder."""
+        memory_BSD = self.encode(batch.source) if batch.source is not None else None
+        if self.decoder is None:
+            if memory_BSD is None:
+                raise ValueError("an encoder reads a source; collate the samples for its shape")
+            return memory_BSD
+        if batch.target is None:
+            raise ValueError("a decoder reads a target; collate the samples for its shape")
+        return self.decode(batch.target, batch.source, memory_BSD)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(…, D) -> (…, V)."""
+        weight = self.tokens.weight if self.head is None else self.head.weight
+        return F.linear(hidden, weight, self.head_bias)
+
+    def encode(self, source: Stream, dense: bool = False) -> Tensor:
+        """(B, S, D). `dense` reads through the oracle mask."""
+        if self.encoder is None:
+            raise ValueError("this model has no encoder")
+        return self.encoder(self.embed(source), source.position_BT, self_view(source, dense))
+
+    def decode(
+        self, target: Stream, source: Stream | None = None, memory_BSD: Tensor | None = None, cache: Cache | None = None, dense: bool = False
+    ) -> Tensor:
+        """(B, T, D) over the target. With a cache the target is what is new, and is written into it."""
+        if self.decoder is None:
+            raise ValueError("this model has no decoder; an encoder can not generate")
+        view = self_view(target, dense) if cache is None else cache.begin(target)
+        memory_view: View | None = None if source is None else cross_view(target, source, dense)
+        return self.decoder(self.embed(target), target.position_BT, view, memory_BSD, memory_view, cache)
+
+    def embed(self, stream: Stream) -> Tensor:
+        """(B, T, D): token vectors, with what the senses saw at its placeholders."""
+        x_BTD = self.tokens(stream.ids_BT) * self.recipe.embed_scale
+        if self.types is not None:
+            x_BTD = x_BTD + self.types.weight[0]
+        for name, media in stream.media.items():
+            here_BT1 = (stream.ids_BT == self.placeholder[name])[..., None]
+            x_BTD = x_BTD.masked_scatter(here_BT1, self.senses[name](media).to(x_BTD.dtype))
+        return x_BTD
+
+    def pool(self, hidden_BTD: Tensor, stream: Stream) -> Tensor:
+        """(B, D): the mean over real tokens, for sentence vectors."""
+        real_BT1 = (stream.segment_BT != 0)[..., None].to(hidden_BTD.dtype)
+        return (hidden_BTD * real_BT1).sum(1) / real_BT1.sum(1).clamp(min=1)
+
+    def _stack(self, depth: int, memory: bool, embed_norm: bool) -> Stack | None:
+        r = self.recipe
+        return Stack(r.block, depth, memory, r.max_positions, r.final_norm, embed_norm) if depth else None
+
+
+def cuts(recipe: ModelRecipe) -> dict[str, CutRecipe]:
+    """How each sense of the model wants its media cut."""
+    return {name: sense.cut or MODALITIES[sense.modality or name].default for name, sense in recipe.senses.items()}

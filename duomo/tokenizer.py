@@ -1,0 +1,131 @@
+"""Tokenizer: learn a byte-level BPE, encode, decode; control tokens and chat formats."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import tokenizers
+from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
+
+CONTROL = ("<|pad|>", "<|bos|>", "<|end|>", "<|mask|>", "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>")
+# Runs of letters with a space before, single digits, single Han characters' runs, other signs, white space.
+WORDS = r"'(?:[sdmt]|ll|ve|re)| ?\p{Han}+| ?[^\s\p{L}\p{N}\p{Han}]+|\p{N}| ?[^\s\p{N}\p{P}\p{S}\p{Han}]+|\s+(?!\S)|\s+"
+
+
+@dataclass(frozen=True)
+class ChatFormat:
+    """How a conversation is written. Pieces that are control tokens become ids; the rest is encoded as text."""
+
+    begin: tuple[str, ...]
+    open: Callable[[str], tuple[str, ...]]  # before a message of this role
+    close: Callable[[str], tuple[str, ...]]  # after it; learned where the message is
+    stop: str  # what ends an answer
+
+
+CHAT_FORMATS: dict[str, ChatFormat] = {
+    "duomo": ChatFormat(("<|bos|>",), lambda role: (f"<|{role}|>",), lambda role: ("<|end|>",) if role == "assistant" else (), "<|end|>"),
+    "chatml": ChatFormat((), lambda role: ("<|im_start|>", f"{role}\n"), lambda role: ("<|im_end|>", "\n"), "<|im_end|>"),
+    "llama3": ChatFormat(
+        ("<|begin_of_text|>",),
+        lambda role: ("<|start_header_id|>", role, "<|end_header_id|>", "\n\n"),
+        lambda role: ("<|eot_id|>",),
+        "<|eot_id|>",
+    ),
+}
+
+
+class Tokenizer:
+    """Text to ids and back. Text is always encoded with control tokens off: no user can write one."""
+
+    def __init__(self, inner: tokenizers.Tokenizer, chat: str = "duomo"):
+        if chat not in CHAT_FORMATS:
+            raise ValueError(f"no chat format {chat!r}; known: {', '.join(CHAT_FORMATS)}")
+        inner.encode_special_tokens = True
+        self.inner, self.chat = inner, CHAT_FORMATS[chat]
+        self.special = {token.content: id for id, token in sorted(inner.get_added_tokens_decoder().items())}
+
+    @classmethod
+    def learn(cls, texts: Iterable[str], vocab_size: int, media: Iterable[str] = (), progress: bool = False) -> "Tokenizer":
+        """A byte-level BPE of `vocab_size` ids, control tokens and one placeholder per modality among them.
+
+        Raises ValueError where the text is too little for that many ids.
+        """
+        inner = tokenizers.Tokenizer(models.BPE())
+        inner.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Split(Regex(WORDS), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        )
+        inner.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size,
+            special_tokens=[*CONTROL, *(f"<|{name}|>" for name in media)],
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=progress,
+            max_token_length=24,
+        )
+        inner.train_from_iterator(texts, trainer)
+        return cls(inner)
+
+    @classmethod
+    def load(cls, path: str | Path, chat: str = "duomo") -> "Tokenizer":
+        """Reads a tokenizer.json. Raises ValueError, with the file, for anything else."""
+        try:
+            return cls(tokenizers.Tokenizer.from_str(Path(path).read_text(encoding="utf-8")), chat)
+        except OSError as error:
+            raise ValueError(f"{path}: can not be read ({error.strerror})") from error
+        except Exception as error:  # the library raises bare Exception
+            raise ValueError(f"{path}: not a tokenizer.json ({error})") from error
+
+    def save(self, path: str | Path) -> None:
+        """Writes tokenizer.json, the field's format."""
+        Path(path).write_text(self.inner.to_str(pretty=False), encoding="utf-8")
+
+    @property
+    def vocab_size(self) -> int:
+        """How many ids there are, control tokens included."""
+        return self.inner.get_vocab_size(with_added_tokens=True)
+
+    @property
+    def stop_id(self) -> int:
+        """The id that ends an answer."""
+        return self.special[self.chat.stop]
+
+    def placeholders(self) -> dict[str, int]:
+        """The id of each modality's placeholder."""
+        return {name[2:-2]: id for name, id in self.special.items() if name not in CONTROL}
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of plain text; `<|assistant|>` in it is eleven characters, nothing more."""
+        return self.inner.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text of ids; control tokens give nothing."""
+        return self.inner.decode(list(ids), skip_special_tokens=True)
+
+    def pieces(self, parts: Iterable[str]) -> Iterator[int]:
+        """Ids of a chat format's pieces: the only place where names of control tokens become ids."""
+        for part in parts:
+            if part in self.special:
+                yield self.special[part]
+            else:
+                yield from self.encode(part)
+
+    def readable(self, id: int) -> str:
+        """One token as a person reads it: text where its bytes are whole characters, else the bytes in hex."""
+        token = self.inner.id_to_token(id)
+        if token is None:
+            raise ValueError(f"no token {id}; ids go from 0 to {self.vocab_size - 1}")
+        if token in self.special:
+            return token
+        known = _bytes_of_signs()
+        data = bytes(known[sign] for sign in token)
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return "".join(f"\\x{byte:02x}" for byte in data)
+
+
+def _bytes_of_signs() -> Mapping[str, int]:
+    """The byte behind each printable sign of byte-level BPE (GPT-2's table)."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in plain]
+    return {chr(byte): byte for byte in plain} | {chr(256 + i): byte for i, byte in enumerate(others)}
