@@ -55,22 +55,26 @@ def save(folder: Path, model: nn.Module, optimizer: Optimizer | None, state: Map
         _write(temporary / "model.safetensors", {name: t.detach().contiguous() for name, t in model.state_dict().items()})
         if optimizer is not None:
             tensors, rest = pack_optimizer(optimizer)
-            _write(temporary / "optimizer.safetensors", tensors | {"generator": torch.get_rng_state()})
+            _write(temporary / "optimizer.safetensors", tensors | _generators())
             (temporary / "optimizer.json").write_text(json.dumps(rest))
         (temporary / "state.json").write_text(json.dumps(dict(state)))
         facts = {"torch": torch.__version__, "threads": torch.get_num_threads(), "world_size": 1}
         files = {path.name: digest(path) for path in sorted(temporary.iterdir())}
-        (temporary / MANIFEST).write_text(json.dumps(facts | {"files": files}, indent=1))
+        (temporary / MANIFEST).write_text(_sealed(facts | {"files": files}))
     return folder
 
 
 def verify(folder: Path) -> Mapping[str, Any]:
     """The manifest, once every file in it was found with its hash. Raises ValueError naming the file that differs."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        text = (folder / MANIFEST).read_text()
+        manifest = json.loads(text)
         files: dict[str, str] = dict(manifest["files"])
+        del manifest["seal"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{folder}: no readable {MANIFEST}; use an earlier checkpoint") from error
+    if text != _sealed(manifest):
+        raise ValueError(f"{folder / MANIFEST}: was damaged or changed; use an earlier checkpoint")
     for name, wanted in files.items():
         path = folder / name
         if Path(name).name != name or not path.is_file():
@@ -97,7 +101,7 @@ def resume(folder: Path, model: nn.Module, optimizer: Optimizer) -> dict[str, An
         tensors = safetensors.torch.load_file(folder / "optimizer.safetensors")
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{folder}: holds no optimizer to resume with; start anew or from another checkpoint") from error
-    torch.set_rng_state(tensors.pop("generator"))
+    _set_generators(tensors.pop("generator"), tensors.pop("generator.cuda", None))
     unpack_optimizer(optimizer, tensors, json.loads((folder / "optimizer.json").read_text()))
     return json.loads((folder / "state.json").read_text())
 
@@ -165,6 +169,24 @@ def weights_digest(model: nn.Module) -> str:
     for name, tensor in sorted(model.state_dict().items()):
         total.update(name.encode() + tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return total.hexdigest()
+
+
+def _sealed(manifest: Mapping[str, Any]) -> str:
+    """The manifest's text with a hash of its own, so that damage to it shows as well."""
+    seal = hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
+    return json.dumps({**manifest, "seal": seal}, indent=1)
+
+
+def _generators() -> dict[str, Tensor]:
+    """The state of torch's generators: dropout draws from the one of its device."""
+    cuda = {"generator.cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {}
+    return {"generator": torch.get_rng_state(), **cuda}
+
+
+def _set_generators(cpu: Tensor, cuda: Tensor | None) -> None:
+    torch.set_rng_state(cpu)
+    if cuda is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(cuda)
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -13,6 +14,7 @@ import typer
 from duomo.commands.resolve import resolve_model, resolve_recipe
 
 if TYPE_CHECKING:
+    from duomo.recipe import Recipe
     from duomo.report import Report
 
 START, LEARN, USE, LOOK = "Start here", "Learn from your data", "Use a model", "Look closely"
@@ -33,6 +35,7 @@ ModelName = Annotated[str, typer.Argument(metavar="MODEL", show_default=False, h
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="KEY=VALUE", show_default=False, help="Changes to the recipe, as train.steps=200.")
 ]
+CacheFolder = Annotated[Path, typer.Option(help="Where fetched files are kept.")]
 Verb = Callable[..., None]
 
 
@@ -103,6 +106,17 @@ def show(report: "Report") -> None:
         print(line)
 
 
+def read_recipe(name: str, overrides: Sequence[str] | None) -> "Recipe":
+    """The recipe of that name with its changes.
+
+    Raises ValueError, one line per fault: the file, the key, the nearest right key.
+    """
+    path = resolve_recipe(name)
+    from duomo import recipe  # here, so that help does not wait for pydantic
+
+    return recipe.load(path, overrides or ())
+
+
 def verb(panel: str, example: str, parent: typer.Typer = app, **settings: Any) -> Callable[[Verb], Verb]:
     """Adds a function to the command line, with its one example."""
 
@@ -136,25 +150,26 @@ def demo(
     """Fetch real data, train a model from scratch, score it, ask it."""
     if "=" in recipe:  # only changes were given
         recipe, overrides = "four-senses", [recipe, *(overrides or ())]
-    path = resolve_recipe(recipe)
+    chosen = read_recipe(recipe, overrides)
     from duomo.commands import demo as command
 
-    show(command.run(path, overrides or ()))
+    show(command.run(chosen))
 
 
 @verb(START, "duomo fetch hsk")
 def fetch(
     names: Annotated[list[str], typer.Argument(metavar="NAME", show_default=False, help="Sources, as `duomo sources` lists them.")],
-    cache: Annotated[Path, typer.Option(help="Where fetched files are kept.")] = Path("cache"),
+    cache: CacheFolder = Path("cache"),
+    path: Annotated[Path | None, typer.Option(show_default=False, help="Take the files from here instead: a file, or a folder.")] = None,
 ) -> None:
     """Get data or weights by name, checked by their hashes."""
     from duomo.commands import fetch as command
 
-    show(command.run(names, cache))
+    show(command.run(names, cache, path))
 
 
 @verb(START, "duomo sources")
-def sources(cache: Annotated[Path, typer.Option(help="Where fetched files are kept.")] = Path("cache")) -> None:
+def sources(cache: CacheFolder = Path("cache")) -> None:
     """List what can be fetched: size, licence, whether it is here."""
     from duomo.commands import sources as command
 
@@ -175,15 +190,19 @@ def train(
     recipe: RecipeName,
     overrides: Overrides = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of the run.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the run of this name and begin anew.")] = False,
 ) -> None:
     """Train the model of a recipe; Ctrl-C saves, --resume goes on.
 
     The run is kept in runs/ under the recipe's name: checkpoints, log and report.
     """
-    path = resolve_recipe(recipe)
+    chosen = read_recipe(recipe, overrides)
     from duomo.commands import train as command
 
-    show(command.run(path, overrides or (), resume))
+    try:
+        show(command.run(chosen, resume, fresh))
+    except KeyboardInterrupt as stop:  # names the very words to go on with
+        raise KeyboardInterrupt(str(stop).replace("…", shlex.join([recipe, *(overrides or ())]))) from stop
 
 
 @verb(LEARN, "duomo evaluate tiny evaluate.samples=200")
@@ -192,10 +211,10 @@ def evaluate(recipe: RecipeName, overrides: Overrides = None) -> None:
 
     Writes report.json and report.html into the run's folder.
     """
-    path = resolve_recipe(recipe)
+    chosen = read_recipe(recipe, overrides)
     from duomo.commands import evaluate as command
 
-    show(command.run(path, overrides or ()))
+    show(command.run(chosen))
 
 
 @verb(USE, 'duomo ask runs/four-senses "what is this?" --image x.png', context_settings={"ignore_unknown_options": True})
@@ -278,27 +297,35 @@ def tokenizer_show(
 @verb(LOOK, "duomo tokenizer learn tiny", tokenizer, name="learn")
 def tokenizer_learn(recipe: RecipeName, overrides: Overrides = None) -> None:
     """Learn the tokenizer of a recipe from its training text."""
-    path = resolve_recipe(recipe)
+    chosen = read_recipe(recipe, overrides)
     from duomo.commands import tokenizer as command
 
-    show(command.learn(path, overrides or ()))
+    show(command.learn(chosen))
 
 
 @verb(LOOK, "duomo data show tiny", data, name="show")
-def data_show(recipe: RecipeName, overrides: Overrides = None) -> None:
+def data_show(
+    what: Annotated[str, typer.Argument(metavar="RECIPE", show_default=False, help="A recipe, or a data set of your own.")],
+    overrides: Overrides = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many samples of each data set.")] = 5,
+) -> None:
     """Preview rendered samples: tokens, what is learned of them, media."""
-    path = resolve_recipe(recipe)
+    path = Path(what) if Path(what).exists() else resolve_recipe(what)
     from duomo.commands import data as command
 
-    show(command.show(path, overrides or ()))
+    show(command.show(path, overrides or (), n))
 
 
-@verb(LOOK, "duomo data check my.csv", data, name="check")
-def data_check(path: Annotated[Path, typer.Argument(metavar="PATH", show_default=False, help="A data set of your own.")]) -> None:
+@verb(LOOK, "duomo data check my.csv question=title answer=body", data, name="check")
+def data_check(
+    path: Annotated[Path, typer.Argument(metavar="PATH", show_default=False, help="A data set of your own.")],
+    choices: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", show_default=False, help="Its form, as format=csv.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many faults to show.")] = 50,
+) -> None:
     """Find every fault of a data set, with file and line, before training."""
     from duomo.commands import data as command
 
-    show(command.check(path))
+    show(command.check(path, choices or (), limit))
 
 
 def group(program: typer.Typer, name: str, sentence: str, example: str) -> None:

@@ -20,12 +20,12 @@ class Model(nn.Module):
 
     def __init__(self, recipe: ModelRecipe, placeholder: Mapping[str, int]):
         super().__init__()
-        self.recipe = recipe
+        self.recipe, cut = recipe, cuts(recipe)
         self.placeholder = {name: placeholder[name] for name in recipe.senses}
         self.tokens = nn.Embedding(recipe.vocab_size, recipe.block.dim)
         nn.init.normal_(self.tokens.weight, std=0.02)
         self.types = nn.Embedding(recipe.token_types, recipe.block.dim) if recipe.token_types else None
-        self.senses = nn.ModuleDict({name: Sense(sense, cuts(recipe)[name], recipe.block.dim) for name, sense in recipe.senses.items()})
+        self.senses = nn.ModuleDict({name: Sense(sense, cut[name], recipe.block.dim) for name, sense in recipe.senses.items()})
         self.encoder = self._stack(recipe.encoder_depth, memory=False, embed_norm=recipe.embed_norm)
         self.decoder = self._stack(recipe.decoder_depth, memory=recipe.shape == "encoder_decoder", embed_norm=recipe.embed_norm)
         self.head = None if recipe.tied else nn.Linear(recipe.block.dim, recipe.vocab_size, bias=False)
@@ -60,8 +60,9 @@ class Model(nn.Module):
         return self.encoder(self.embed(source), source.position_BT, self_view(source, dense))
 
     def decode(
-        self, target: Stream, source: Stream | None = None, memory_BSD: Tensor | None = None, cache: Cache | None = None, dense: bool = False
-    ) -> Tensor:
+        self, target: Stream, source: Stream | None = None, memory_BSD: Tensor | None = None, cache: Cache | None = None,
+        dense: bool = False,
+    ) -> Tensor:  # fmt: skip
         """(B, T, D) over the target. With a cache the target is what is new, and is written into it."""
         if self.decoder is None:
             raise ValueError("this model has no decoder; an encoder can not generate")
@@ -90,5 +91,8 @@ class Model(nn.Module):
 
 
 def cuts(recipe: ModelRecipe) -> dict[str, CutRecipe]:
-    """How each sense of the model wants its media cut."""
+    """How each sense of the model wants its media cut. Raises ValueError for a sense of no known modality."""
+    for name, sense in recipe.senses.items():
+        if (sense.modality or name) not in MODALITIES:
+            raise ValueError(f"model.senses.{name}: no modality {sense.modality or name!r}; known: {', '.join(MODALITIES)}")
     return {name: sense.cut or MODALITIES[sense.modality or name].default for name, sense in recipe.senses.items()}

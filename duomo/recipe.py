@@ -162,7 +162,7 @@ class DataRecipe(Part):
     workers: int = Field(1, ge=0)
     cache: str = "cache"
     label_weights: dict[str, float] = {}  # data set -> how much each of its labels counts; 1 where not said
-    mask_words: bool = False  # an encoder learns masked words; false: its answers, each one mask
+    mask_words: bool = False  # an encoder learns words hidden in the assistant's texts; false: all of its answers, one mask a token
     mask_share: float = Field(0.15, gt=0, lt=1)  # of an encoder's masked words
 
 
@@ -216,6 +216,7 @@ class Recipe(Part):
     data: DataRecipe = DataRecipe()
     train: TrainRecipe = TrainRecipe()
     evaluate: EvaluateRecipe = EvaluateRecipe()
+    asks: tuple[str, ...] = ()  # questions of one's own that the demo puts to the model at its end
 
     @property
     def digest(self) -> str:

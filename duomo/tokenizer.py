@@ -43,12 +43,14 @@ class Tokenizer:
         inner.encode_special_tokens = True
         self.inner, self.chat = inner, CHAT_FORMATS[chat]
         self.special = {token.content: id for id, token in sorted(inner.get_added_tokens_decoder().items())}
+        if self.chat.stop not in self.special:
+            raise ValueError(f"chat format {chat!r} needs {self.chat.stop}, which this tokenizer lacks; choose another format")
 
     @classmethod
     def learn(cls, texts: Iterable[str], vocab_size: int, media: Iterable[str] = (), progress: bool = False) -> "Tokenizer":
-        """A byte-level BPE of `vocab_size` ids, control tokens and one placeholder per modality among them.
+        """A byte-level BPE of at most `vocab_size` ids, control tokens and one placeholder per modality among them.
 
-        Raises ValueError where the text is too little for that many ids.
+        Little text gives fewer ids; the 256 bytes and the control tokens are always there.
         """
         inner = tokenizers.Tokenizer(models.BPE())
         inner.pre_tokenizer = pre_tokenizers.Sequence(
@@ -62,18 +64,22 @@ class Tokenizer:
             show_progress=progress,
             max_token_length=24,
         )
-        inner.train_from_iterator(texts, trainer)
+        inner.train_from_iterator(map(_writable, texts), trainer)
         return cls(inner)
 
     @classmethod
     def load(cls, path: str | Path, chat: str = "duomo") -> "Tokenizer":
         """Reads a tokenizer.json. Raises ValueError, with the file, for anything else."""
         try:
-            return cls(tokenizers.Tokenizer.from_str(Path(path).read_text(encoding="utf-8")), chat)
+            inner = tokenizers.Tokenizer.from_str(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
             raise ValueError(f"{path}: can not be read ({error.strerror})") from error
         except Exception as error:  # the library raises bare Exception
             raise ValueError(f"{path}: not a tokenizer.json ({error})") from error
+        try:
+            return cls(inner, chat)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
 
     def save(self, path: str | Path) -> None:
         """Writes tokenizer.json, the field's format."""
@@ -95,7 +101,7 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; `<|assistant|>` in it is eleven characters, nothing more."""
-        return self.inner.encode(text, add_special_tokens=False).ids
+        return self.inner.encode(_writable(text), add_special_tokens=False).ids
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of ids; control tokens give nothing."""
@@ -122,6 +128,11 @@ class Tokenizer:
             return data.decode()
         except UnicodeDecodeError:
             return "".join(f"\\x{byte:02x}" for byte in data)
+
+
+def _writable(text: str) -> str:
+    """The text with "?" for half characters (lone surrogates, as JSON can hold them), which have no bytes."""
+    return text.encode(errors="replace").decode()
 
 
 def _bytes_of_signs() -> Mapping[str, int]:

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "duomo"
@@ -55,9 +56,19 @@ def plant(folder: Path, files: Mapping[str, str]) -> Path:
     return root
 
 
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a file, for looking only: every measure shares it."""
+    return _tree(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _tree(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
 def _module(path: Path, root: Path) -> Module:
     parts = [root.name, *path.relative_to(root).with_suffix("").parts]
-    return Module(".".join(parts[:-1] if parts[-1] == FACE else parts), path, ast.parse(path.read_text(encoding="utf-8"), str(path)))
+    return Module(".".join(parts[:-1] if parts[-1] == FACE else parts), path, parsed(path))
 
 
 def _names(module: Module, nodes: Iterable[ast.AST]) -> Iterator[str]:

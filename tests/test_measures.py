@@ -2,17 +2,15 @@
 
 import ast
 import graphlib
-import io
 import re
 import sys
-import tokenize
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.house import ROOT, imports, modules, plant
+from tests.house import ROOT, imports, modules, parsed, plant
 
 HEAVY = frozenset(
     "av soundfile soxr PIL pyarrow ftfy jieba snowballstemmer stopwordsiso py3langid rensa datasets huggingface_hub sacrebleu jiwer "
@@ -86,14 +84,9 @@ def sense_literals(root: Path) -> list[str]:
 
 def pickles(root: Path) -> list[str]:
     """Anything that reads or writes pickles. Tests are held to it too."""
-    banned = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "allow_pickle"}
-    found = []
-    for path, tree in _files(root):
-        for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline):
-            if token.type == tokenize.NAME and token.string in banned:
-                found.append(f"{path}:{token.start[0]}: {token.string}: write safetensors or JSON")
-        found += [f"{path}:{n.lineno}: torch.{n.attr}: write safetensors" for n in ast.walk(tree) if _is_torch_file(n)]
-    return found
+    banned = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "allow_pickle", "torch.load", "torch.save"}
+    words = ((path, node, word) for path, tree in _files(root) for node in ast.walk(tree) for word in _words(node))
+    return [f"{path}:{node.lineno}: {word}: write safetensors or JSON" for path, node, word in words if word in banned]
 
 
 def early_heavy_imports(root: Path) -> list[str]:
@@ -131,7 +124,10 @@ PROJECT = {"../pyproject.toml": "[project]\ndependencies = ['PyYAML>=6', 'pillow
 PAGES = PROJECT | {"../mkdocs.yml": "nav:\n  - a.md\n  - zh/a.md\n", "../docs/a.md": "", "../docs/zh/a.md": ""}
 
 PLANTED: dict[Measure, tuple[dict[str, str], ...]] = {
-    cycles: ({"a.py": "from duomo import b", "b.py": "import duomo.a"}, {"a.py": "import duomo.b", "b.py": "def f():\n    from duomo.c import x", "c.py": "from . import a"},),
+    cycles: (
+        {"a.py": "from duomo import b", "b.py": "import duomo.a"},
+        {"a.py": "import duomo.b", "b.py": "def f():\n    from duomo.c import x", "c.py": "from . import a"},
+    ),
     deep_chains: (CHAIN,),
     long_functions: ({"a.py": LONG}, {"a_test.py": "class A:\n" + "".join(f"    {line}\n" for line in LONG.splitlines())}),
     long_files: ({"a.py": "#\n" * 401},),
@@ -146,6 +142,8 @@ PLANTED: dict[Measure, tuple[dict[str, str], ...]] = {
     pickles: (
         {"a.py": "import pickle"},
         {"a.py": "import torch\ntorch.load('x')"},
+        {"a.py": "from torch import load"},
+        {"a.py": "from pickle import loads"},
         {"a_test.py": "import torch\ntorch.save({}, 'x')"},
         {"a.py": "import numpy\nnumpy.load('x', allow_pickle=True)"},
     ),
@@ -205,7 +203,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def _files(root: Path) -> Iterator[tuple[Path, ast.Module]]:
     for path in sorted(root.rglob("*.py")):
-        yield path, ast.parse(path.read_text(encoding="utf-8"), str(path))
+        yield path, parsed(path)
 
 
 def _graph(root: Path) -> dict[str, set[str]]:
@@ -240,8 +238,19 @@ def _bare(node: Function) -> list[str]:
     return [arg.arg for arg in _arguments(node) if arg.annotation is None] + ([] if told else ["the result"])
 
 
-def _is_torch_file(node: ast.AST) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr in ("load", "save") and getattr(node.value, "id", "") == "torch"
+def _words(node: ast.AST) -> Iterator[str]:
+    """The names that stand in one node of a tree, with and without what they belong to."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        yield from (node.attr, f"{getattr(node.value, 'id', '')}.{node.attr}")
+    elif isinstance(node, ast.keyword):
+        yield node.arg or ""
+    elif isinstance(node, ast.Import):
+        yield from (word for alias in node.names for word in alias.name.split("."))
+    elif isinstance(node, ast.ImportFrom):
+        yield from ((node.module or "").split("."))
+        yield from (word for alias in node.names for word in (alias.name, f"{node.module}.{alias.name}"))
 
 
 def _imported(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.Import | ast.ImportFrom, str]]:

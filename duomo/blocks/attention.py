@@ -65,7 +65,8 @@ class Attention(nn.Module):
 def packed_attention(q_BHTK: Tensor, k_BHTK: Tensor, v_BHTK: Tensor, packed: Packed, causal: bool) -> Tensor:
     """(B, T, H, K): attention inside each document only, documents of like length together in one kernel call."""
     batch, _, length, _ = q_BHTK.shape
-    q_PHK, k_PHK, v_PHK = (_Rearrange.apply(x.transpose(1, 2).flatten(0, 1), packed.order_P, packed.back_N) for x in (q_BHTK, k_BHTK, v_BHTK))
+    flat = (x.transpose(1, 2).flatten(0, 1) for x in (q_BHTK, k_BHTK, v_BHTK))
+    q_PHK, k_PHK, v_PHK = (_Rearrange.apply(x, packed.order_P, packed.back_N) for x in flat)
     sizes = [rows * width for rows, width in packed.shapes]
     pieces = []
     for q, k, v, shape, mask in zip(q_PHK.split(sizes), k_PHK.split(sizes), v_PHK.split(sizes), packed.shapes, packed.masks, strict=True):

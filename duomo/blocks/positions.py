@@ -35,6 +35,13 @@ def rotary_angles(recipe: BlockRecipe, head_dim: int) -> Tensor:
     return (rate_K if recipe.scaling is None else _stretch(rate_K, recipe.scaling, recipe.theta, head_dim)).float()
 
 
+def rotary_scale(recipe: BlockRecipe) -> float:
+    """What cosine and sine are multiplied with: yarn makes attention sharper as the context grows (Peng et al. 2023, 3.4)."""
+    if recipe.scaling is None or recipe.scaling.kind != "yarn":
+        return 1.0
+    return 0.1 * math.log(max(recipe.scaling.factor, 1.0)) + 1.0
+
+
 def rotate(x_BHTK: Tensor, cos_B1TK: Tensor, sin_B1TK: Tensor) -> Tensor:
     """Turns the two halves of each head against each other (the half-split order of Llama and Qwen)."""
     a, b = x_BHTK.chunk(2, -1)

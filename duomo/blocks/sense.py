@@ -1,6 +1,11 @@
-"""Sense: front, stack, projector. M = items, N = patches or tokens of the largest, F = numbers per patch, A = axes, C = channels, D = width."""
+"""Sense: front, stack, projector.
+
+M = items, N = patches or tokens of the largest, F = numbers per patch, A = axes, C = channels, D = width.
+"""
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -50,12 +55,13 @@ class ConvFront(nn.Module):
 
     def __init__(self, features: int, channels: tuple[int, ...], strides: tuple[tuple[int, ...], ...]):
         super().__init__()
-        conv = CONV[len(strides[0])]
+        conv: Any = CONV[len(strides[0])]
         ins = (features, *channels[:-1])
-        self.convs = nn.ModuleList(conv(i, o, 3, stride=s, padding=1) for i, o, s in zip(ins, channels, strides, strict=True))  # type: ignore[abstract]
-        for module in self.convs:
+        convs = [conv(i, o, 3, stride=s, padding=1) for i, o, s in zip(ins, channels, strides, strict=True)]
+        for module in convs:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             nn.init.zeros_(module.bias)
+        self.convs: Iterable[Any] = nn.ModuleList(convs)
 
     def forward(self, media: Media) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens (M, N, D), their coordinates (M, N, A), and which are real (M, N)."""
@@ -89,6 +95,7 @@ class Sense(nn.Module):
 
     def __init__(self, recipe: SenseRecipe, cut: CutRecipe, dim: int):
         super().__init__()
+        _refuse_misfit(recipe, cut)
         inner = recipe.block.dim
         if recipe.front == "conv":
             self.front: nn.Module = ConvFront(cut.patch_features, recipe.channels, recipe.strides)
@@ -105,3 +112,12 @@ class Sense(nn.Module):
         view = View(mask=None if whole else real_MN.bool()[:, None, None, :])
         x_MND = self.stack(x_MND + self.place(coords_MNA), coords_MNA[..., 0].long(), view)
         return self.project(x_MND[real_MN.bool()])
+
+
+def _refuse_misfit(recipe: SenseRecipe, cut: CutRecipe) -> None:
+    """Raises ValueError where the front would make another number of tokens than the cut promises: answers would read shifted senses."""
+    axes, strides = len(cut.hop), recipe.strides if recipe.front == "conv" else ((1,) * len(cut.hop),)
+    if recipe.front == "conv" and (len(recipe.channels) != len(strides) or recipe.channels[-1:] != (recipe.block.dim,)):
+        raise ValueError(f"a sense wants one entry of channels per entry of strides, the last equal to its block.dim {recipe.block.dim}")
+    if any(len(step) != axes for step in strides) or tuple(map(math.prod, zip(*strides, strict=True))) != tuple(cut.merge):
+        raise ValueError(f"a sense wants strides along {axes} axes that multiply to its cut.merge {tuple(cut.merge)}, not {strides}")

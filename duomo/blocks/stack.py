@@ -1,6 +1,7 @@
 """Block and Stack: the one block of every shape. B = rows, T = tokens, S = memory, D = width, K = head width."""
 
-import torch
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -8,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 from duomo.blocks.attention import Attention, Turn
 from duomo.blocks.cache import Cache
 from duomo.blocks.masks import View
-from duomo.blocks.positions import Positions, rotary_angles
+from duomo.blocks.positions import Positions, rotary_angles, rotary_scale
 from duomo.recipe import BlockRecipe
 
 ACTIVATIONS = {"gelu_erf": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "relu": F.relu}
@@ -46,7 +47,8 @@ class Block(nn.Module):
         super().__init__()
         self.norm_first = recipe.norm_first
         self.attn, self.attn_norm = Attention(recipe), norm(recipe)
-        self.cross, self.cross_norm = (Attention(recipe), norm(recipe)) if memory else (None, None)
+        self.cross = Attention(recipe) if memory else None
+        self.cross_norm = norm(recipe) if memory else None
         self.mlp, self.mlp_norm = FeedForward(recipe), norm(recipe)
         self.dropout = nn.Dropout(recipe.dropout)
 
@@ -62,7 +64,7 @@ class Block(nn.Module):
             x_BTD = self._add(x_BTD, self.cross_norm, lambda h: cross.read(h, memory, seen))
         return self._add(x_BTD, self.mlp_norm, self.mlp)
 
-    def _add(self, x_BTD: Tensor, normed: nn.Module, branch) -> Tensor:  # noqa: ANN001
+    def _add(self, x_BTD: Tensor, normed: nn.Module, branch: Callable[[Tensor], Tensor]) -> Tensor:
         if self.norm_first:
             return x_BTD + self.dropout(branch(normed(x_BTD)))
         return normed(x_BTD + self.dropout(branch(x_BTD)))
@@ -85,6 +87,8 @@ class Stack(nn.Module):
     Initialisation: matrices normal with deviation 1/√(3 fan-in); those that write to the residual stream a further
     1/√(2 depth) smaller, so that its variance does not grow with depth (GPT-2); biases 0, norms 1.
     """
+
+    rate_K: Tensor
 
     def __init__(
         self, recipe: BlockRecipe, depth: int, memory: bool = False, max_positions: int = 0, final_norm: bool = True,
@@ -124,7 +128,8 @@ class Stack(nn.Module):
         if self.recipe.position != "rotary":
             return None
         angle_B1TK = position_BT[:, None, :, None] * self.rate_K
-        return angle_B1TK.cos(), angle_B1TK.sin()
+        scale = rotary_scale(self.recipe)
+        return angle_B1TK.cos() * scale, angle_B1TK.sin() * scale
 
     def _initialise(self, depth: int) -> None:
         for name, module in self.named_modules():

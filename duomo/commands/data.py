@@ -28,12 +28,12 @@ LEARN_FROM = 1000  # samples, for a tokenizer of a data set without a recipe
 VOCABULARY = 2048
 
 
-def show(path: Path, overrides: Iterable[str] = (), n: int = 5) -> Report:
+def show(path: Path, overrides: Iterable[str] = (), n: int = 5, workers: int | None = None) -> Report:
     """The first `n` training samples of each data set of a recipe (a YAML file), or of a data set of the user (any other path)."""
     if path.suffix not in (".yaml", ".yml"):
         return _show_data(path, overrides, n)
     recipe = recipes.load(path, overrides)
-    found, shares = prepared(recipe)
+    found, shares = prepared(recipe, workers)
     tokenizer = Tokenizer.load(tokenizer_path(recipe, found), recipe.tokenizer.chat)
     lines = list[str]()
     for name in shares:
@@ -52,7 +52,8 @@ def check(path: Path, overrides: Iterable[str] = (), limit: int = 50) -> Report:
         hidden = found.fault_count - len(found.faults)
         summary = f"{path}: {found.fault_count:,} faults{f' ({hidden:,} not shown)' if hidden else ''}; {found.records:,} good records"
         raise ValueError("\n".join([*map(str, found.faults), summary]))
-    return Report(f"check of {path}", facts=found.facts, lines=(f"{path}: no fault", *(f"  {key}: {value}" for key, value in found.facts.items())))
+    facts = (f"  {key}: {value}" for key, value in found.facts.items())
+    return Report(f"check of {path}", facts=found.facts, lines=(f"{path}: no fault", *facts))
 
 
 def _show_data(path: Path, overrides: Iterable[str], n: int) -> Report:
@@ -65,9 +66,7 @@ def _show_data(path: Path, overrides: Iterable[str], n: int) -> Report:
     return Report(f"samples of {path}", lines=(*lines, *map(str, quarantine.faults)))
 
 
-def _shown(
-    name: str, samples: Iterator[Sample], tokenizer: Tokenizer, sizes: dict[str, CutRecipe], root: Path
-) -> Iterator[RenderableType]:
+def _shown(name: str, samples: Iterator[Sample], tokenizer: Tokenizer, sizes: dict[str, CutRecipe], root: Path) -> Iterator[RenderableType]:
     for number, sample in enumerate(samples, 1):
         item = render(sample, tokenizer, sizes, root)
         where = f", {sample.origin.source} {sample.origin.id}" if sample.origin else ""

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache as once
 from pathlib import Path
 from typing import Any
 
 from duomo.report import Report
 from duomo.sources import SOURCES, nearest
 from duomo.sources.fetch import bars, cached, fetch, place
+from duomo.sources.network import ask_pip
 from duomo.sources.source import Source
 
 
@@ -23,11 +25,12 @@ def run(names: Sequence[str], cache: Path, path: Path | None = None, sources: Ma
     if not names or (path and len(names) > 1):
         raise ValueError(f"name {'one source' if path else 'a source'} to fetch: {', '.join(sources)}")
     started = time.perf_counter()
+    network = once(ask_pip)
     facts: list[dict[str, Any]] = []
     with bars() as progress:
         for source in map(sources.__getitem__, names):
             had, began = cached(source, cache), time.perf_counter()
-            paths = place(source, path, cache) if path else fetch(source, cache, progress)
+            paths = place(source, path, cache) if path else fetch(source, cache, progress, network)
             size = sum(file.stat().st_size for file in paths.values())
             seconds = round(time.perf_counter() - began, 2)
             facts.append({"source": source.name, "bytes": size, "seconds": seconds, "cached": had, "files": list(map(str, paths.values()))})

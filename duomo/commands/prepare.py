@@ -22,7 +22,8 @@ from duomo.sources import SOURCES
 from duomo.sources import fetch as fetching
 from duomo.tasks import build
 
-CODE = ("sample.py", "data", "modalities", "sources", "tasks")  # what prepared data depends on besides the recipe
+STEPS = "chats clean contamination content folders near prepare read rows splits tables texts verify".split()
+CODE = ("sample.py", "modalities/*.py", "sources/*.py", "tasks/*.py", *(f"data/{step}.py" for step in STEPS))  # what makes samples
 
 
 def run(path: Path, overrides: Iterable[str] = (), workers: int | None = None) -> Report:
@@ -93,10 +94,8 @@ def _line(one: Lineage) -> str:
 
 def _code() -> str:
     """A hash of the code that makes samples, so that a change of it is never hidden by old data."""
-    package = Path(recipes.__file__).parent
-    files = (file for name in CODE for file in ([package / name] if name.endswith(".py") else sorted((package / name).glob("*.py"))))
     total = hashlib.sha256()
-    for file in files:
+    for file in (file for pattern in CODE for file in sorted(Path(recipes.__file__).parent.glob(pattern))):
         if not file.name.endswith("_test.py"):
             total.update(file.read_bytes())
     return total.hexdigest()

@@ -14,12 +14,13 @@ def resolve_recipe(name: str) -> Path:
     Raises ValueError with the nearest name.
     """
     path = Path(name)
-    if path.is_file():
-        return path
+    for file in (path, path / "recipe.json"):  # a run holds the recipe that made it
+        if file.is_file():
+            return file
     known = {_plain(file.stem): file for folder in (recipe_folder(), Path("recipes")) for file in sorted(folder.glob("*.yaml"))}
     shipped = path.parent.name in ("", "recipes") and path.suffix in ("", ".yaml", ".yml")
-    if shipped and (file := known.get(_plain(path.stem))):
-        return file
+    if shipped and _plain(path.stem) in known:
+        return known[_plain(path.stem)]
     raise ValueError(f"{name}: no such recipe{_hint(_plain(path.stem), sorted(known))}")
 
 

@@ -8,8 +8,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from duomo.train.loop import Step
-
 
 def console() -> Console:
     """Where progress goes: the error stream, so that results can be piped."""
@@ -51,15 +49,15 @@ class Progress:
         if self._bars.console.is_terminal:
             self._bars.stop()
 
-    def show(self, step: Step, speed: float, of_peak: float) -> None:
+    def show(self, step: int, loss: float, seconds: float, speed: float, of_peak: float) -> None:
         """Moves the bar; `speed` in tokens a second, `of_peak` as a share of the machine's matrix-product peak."""
-        self._smooth = step.loss if self._smooth is None else 0.9 * self._smooth + 0.1 * step.loss
-        self._seconds += step.seconds
+        self._smooth = loss if self._smooth is None else 0.9 * self._smooth + 0.1 * loss
+        self._seconds += seconds
         note = f"loss {self._smooth:.3f}  {speed:,.0f} tokens/s  {of_peak:.0%} of peak"
-        self._bars.update(self._task, completed=step.number, note=note)
-        if not self._bars.console.is_terminal and (step.number % max(self.steps // 10, 1) == 0 or step.number == self.first + 1):
-            left = (self.steps - step.number) * self._seconds / (step.number - self.first)
-            self._bars.console.print(f"step {step.number}/{self.steps}  {note}  {left:.0f} s left", highlight=False)
+        self._bars.update(self._task, completed=step, note=note)
+        if not self._bars.console.is_terminal and (step % max(self.steps // 10, 1) == 0 or step == self.first + 1):
+            left = (self.steps - step) * self._seconds / (step - self.first)
+            self._bars.console.print(f"step {step}/{self.steps}  {note}  {left:.0f} s left", highlight=False)
 
 
 def status(message: str) -> Any:

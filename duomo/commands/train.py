@@ -15,6 +15,7 @@ import torch
 from duomo import checkpoint
 from duomo import recipe as recipes
 from duomo.batch import Batch, move
+from duomo.blocks import Stack
 from duomo.commands.ready import Ready, get_ready
 from duomo.commands.show import Progress
 from duomo.data.load import fill_rate, single
@@ -23,7 +24,7 @@ from duomo.objectives import OBJECTIVES, Objective
 from duomo.recipe import Recipe
 from duomo.report import Report
 from duomo.train.log import Log
-from duomo.train.loop import Step, backward, loop
+from duomo.train.loop import Step, backward, loop, tokens
 from duomo.train.optimizer import optimizer, schedule
 from duomo.train.speed import flops_of, matmul_peak
 from duomo.train.validate import validate
@@ -62,7 +63,7 @@ def run(recipe: Recipe, resume: bool = False, fresh: bool = False, runs: Path = 
     training = start(recipe, get_ready(recipe), folder, resume)
     with stop_after_step() as stopped, Progress(recipe.train.steps, training.first) as progress:
         for step in _steps(training):
-            progress.show(step, *_speed(training))
+            progress.show(step.number, step.loss, step.seconds, *_speed(training))
             if stopped() or step.number % recipe.train.save_every == 0 or step.number == recipe.train.steps:
                 save(training, step.number)
             if stopped():
@@ -121,8 +122,15 @@ def take_weights(model: Model, run: Path) -> None:
 def checkpoint_blocks(model: Model, on: bool) -> None:
     """Whether blocks are computed again in the backward pass instead of kept."""
     for module in model.modules():
-        if hasattr(module, "checkpoint_blocks"):
+        if isinstance(module, Stack):
             module.checkpoint_blocks = on
+
+
+def compile_stacks(model: Model, on: bool) -> None:
+    """Compiles encoder and decoder in place; `embed` stays eager, since each new set of media shapes would be a new graph."""
+    for stack in (model.encoder, model.decoder) if on else ():
+        if stack is not None:
+            stack.compile(dynamic=True)
 
 
 def _claim(folder: Path, recipe: Recipe, resume: bool, fresh: bool) -> None:
@@ -144,9 +152,13 @@ def _steps(training: Training) -> Iterator[Step]:
     precise = precision(recipe.precision, training.device)
     training.peak = matmul_peak(training.device, torch.float32)
     batches = _measured(ready.loader.steps(training.first, recipe.steps, training.recipe.data.workers), training)
-    model = torch.compile(training.model) if recipe.compile else training.model
+    compile_stacks(training.model, recipe.compile)
+
+    def rate(step: int) -> float:
+        return schedule(recipe, step)
+
     with precise:
-        for step in loop(model, batches, training.objective, training.optimizer, lambda n: schedule(recipe, n), training.first, recipe.clip, backward):
+        for step in loop(training.model, batches, training.objective, training.optimizer, rate, training.first, recipe.clip):
             training.tokens += step.tokens
             training.seconds += step.seconds
             training.log.step(step, _facts(step, training))
@@ -163,7 +175,7 @@ def _measured(steps: Iterator[list[Batch]], training: Training) -> Iterator[list
         if not number:
             state = torch.get_rng_state()
             flops = flops_of(lambda batches=batches: backward(training.model, batches, training.objective))  # type: ignore[misc]
-            training.flops_per_token = flops / max(sum(int((s.segment_BT != 0).sum()) for b in batches for s in (b.source, b.target) if s), 1)
+            training.flops_per_token = flops / max(tokens(batches), 1)
             torch.set_rng_state(state)
         yield batches
 
@@ -188,12 +200,13 @@ def _facts(step: Step, training: Training) -> dict[str, float]:
 
 def _held_out(ready: Ready, recipe: Recipe) -> dict[str, Sequence[Batch]]:
     """A few fixed rows of each data set's valid split."""
-    found = {}
+    found: dict[str, Sequence[Batch]] = {}
     for name, shards in ready.valid.items():
         count = min(len(shards), 8 * recipe.train.validate_rows)
         rows = [[shards[i]] for i in range(count)]
         if rows:
-            found[name] = [single(rows, recipe.model.shape, ready.loader.placeholder)]
+            masker = ready.loader.mask(0) if ready.loader.mask else None  # the same words hidden at every validation
+            found[name] = [single(rows, recipe.model.shape, ready.loader.placeholder, masker)]
     return found
 
 

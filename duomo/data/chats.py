@@ -66,29 +66,29 @@ def _turn(turn: Any) -> Message:
 
 
 def _place_media(messages: list[Message], row: dict[str, Any]) -> Iterator[Message]:
-    waiting = {kind: _paths(row, kind) for kind in MODALITIES}
-    if not any(waiting.values()):
-        yield from messages
-        return
-    first_user = next((i for i, m in enumerate(messages) if m.role == "user"), 0)
-    everything = "".join(m.text for m in messages)
+    waiting = {kind: _paths(row, kind) for kind in MODALITIES if kind in row or kind + "s" in row}
+    everything = "".join(message.text for message in messages)
+    loose = [Part(kind, path) for kind, paths in waiting.items() if f"<{kind}>" not in everything for path in paths]
+    waiting = {kind: paths for kind, paths in waiting.items() if f"<{kind}>" in everything}
+    first_user = next((i for i, message in enumerate(messages) if message.role == "user"), 0)
     for i, message in enumerate(messages):
-        loose = [k for k in waiting if i == first_user and f"<{k}>" not in everything]
-        front = [Part(kind, waiting[kind].pop(0)) for kind in loose for _ in range(len(waiting[kind]))]
+        front = loose if i == first_user else []
         yield Message(message.role, (*front, *_parts(message.text, waiting)))
-    left = [kind for kind, paths in waiting.items() if paths]
-    if left:
-        raise ValueError(f"more {left[0]} files than <{left[0]}> placeholders")
+    for kind, paths in waiting.items():
+        if paths:
+            raise ValueError(f"more {kind} files than <{kind}> placeholders")
 
 
 def _parts(value: str, waiting: dict[str, list[str]]) -> Iterator[Part]:
-    kinds = [kind for kind, paths in waiting.items() if paths]
-    for piece in re.split("(" + "|".join(f"<{re.escape(k)}>" for k in waiting) + ")", value):
-        kind = piece[1:-1]
-        if piece.startswith("<") and kind in waiting:
-            if kind not in kinds or not waiting[kind]:
-                raise ValueError(f"more <{kind}> placeholders than {kind} files")
-            yield Part(kind, waiting[kind].pop(0))
+    """The text with its placeholders replaced by what is waiting, which is used up."""
+    if not waiting:
+        yield text(value)
+        return
+    for piece in re.split("(" + "|".join(f"<{re.escape(kind)}>" for kind in waiting) + ")", value):
+        if piece.startswith("<") and piece[1:-1] in waiting:
+            if not waiting[piece[1:-1]]:
+                raise ValueError(f"more {piece} placeholders than {piece[1:-1]} files")
+            yield Part(piece[1:-1], waiting[piece[1:-1]].pop(0))
         elif piece.strip():
             yield text(piece.strip("\n"))
 

@@ -28,11 +28,13 @@ def collate(rows: Sequence[Row], shape: Shape, mask: "Masker | None" = None) -> 
     if shape == "encoder":
         masker = mask or Masker.answers()
         hidden = [[masker(item) for item in row] for row in rows]
-        return Batch(stream([[shown for shown, _ in row] for row in hidden], causal=False), None, labels([[wanted for _, wanted in row] for row in hidden]))
+        source = stream([[shown for shown, _ in row] for row in hidden], causal=False)
+        return Batch(source, None, labels([[wanted for _, wanted in row] for row in hidden]), weights(rows))
     flat = [_alone(row) for row in rows]
     target = [[_cut(replace_media(item, []), item.turn - 1, -1)] for item in flat]
     wanted = [[_shifted(_cut(item, item.turn - 1, None))] for item in flat]
-    return Batch(stream([[_cut(item, 0, item.turn)] for item in flat], causal=False), stream(target, causal=True), labels(wanted))
+    source = stream([[_cut(item, 0, item.turn)] for item in flat], causal=False)
+    return Batch(source, stream(target, causal=True), labels(wanted), weights(target))
 
 
 def prompt(items: Sequence[Rendered], shape: Shape) -> Batch:
@@ -63,14 +65,15 @@ def stream(rows: Sequence[Row], causal: bool, left: bool = False) -> Stream:
     if causal:
         group = position.copy()
     layout = _layout(rows, places, causal, left, padded=bool((segment == 0).any()))
-    return Stream(*(torch.from_numpy(x) for x in (ids, group, segment, position)), collate_media(rows), layout, _tokens(rows))
+    ids_BT, group_BT, segment_BT, position_BT = (torch.from_numpy(x) for x in (ids, group, segment, position))
+    return Stream(ids_BT, group_BT, segment_BT, position_BT, collate_media(rows), layout, _tokens(rows))
 
 
 def labels(rows: Sequence[Sequence[list[int]]]) -> Tensor:
     """(B, T): labels of the rows' documents, one after the other, padded with IGNORE."""
     joined = [[label for document in row for label in document] for row in rows]
     length = max(map(len, joined))
-    return torch.tensor([row + [IGNORE] * (length - len(row)) for row in joined])
+    return torch.tensor([row + [IGNORE] * (length - len(row)) for row in joined], dtype=torch.long)
 
 
 def weights(rows: Sequence[Row]) -> Tensor | None:
@@ -86,8 +89,8 @@ def weights(rows: Sequence[Row]) -> Tensor | None:
 
 def check(batch: Batch, placeholder: Mapping[str, int]) -> Batch:
     """The same batch. Raises ValueError where placeholders and patches differ in number, before any model sees it."""
-    for s in (batch.source, batch.target):
-        for name, id in placeholder.items() if s is not None else ():
+    for s in filter(None, (batch.source, batch.target)):
+        for name, id in placeholder.items():
             here, there = int((s.ids_BT == id).sum()), s.tokens.get(name, 0)
             if here != there:
                 raise ValueError(f"{name}: {here} placeholders but {there} patches; render the sample again")
@@ -112,7 +115,8 @@ def replace_media(item: Rendered, media: list[tuple[str, Patches]]) -> Rendered:
 class Masker:
     """Masked language modelling: which tokens are hidden is drawn from (seed, step); labels tell what they were.
 
-    Of the chosen, 80 % become the mask token, 10 % a random one, 10 % stay (BERT).
+    Of the chosen, 80 % become the mask token, 10 % a random one, 10 % stay (Devlin et al., BERT, 2018). Ids below `first_id`
+    are control tokens: never hidden, never put.
     """
 
     def __init__(self, share: float, mask_id: int, vocab_size: int, seed: tuple[int, ...], first_id: int = 0):
@@ -127,7 +131,7 @@ class Masker:
     def __call__(self, item: Rendered) -> tuple[Rendered, list[int]]:
         """What is shown, and the labels."""
         ids, learn = np.array(item.ids), np.array(item.learn, dtype=bool)
-        chosen = learn & (self.random.random(len(ids)) < self.share)
+        chosen = learn & (ids >= self.vocab[0]) & (self.random.random(len(ids)) < self.share)
         shown = ids.copy()
         fate = self.random.random(len(ids)) if self.vocab[1] else np.zeros(len(ids))
         shown[chosen & (fate < 0.8)] = self.mask_id
@@ -185,4 +189,6 @@ def _shifted(item: Rendered) -> list[int]:
 def _alone(row: Row) -> Rendered:
     if len(row) != 1:
         raise ValueError("an encoder-decoder reads one document a row; set data.pack=false")
+    if not row[0].turn:
+        raise ValueError("an encoder-decoder writes what the assistant says; a sample without an assistant message teaches it nothing")
     return row[0]

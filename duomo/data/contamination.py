@@ -2,7 +2,7 @@
 
 A unit is a word, or one Chinese character. A run that stands in more than 10 held-out samples is a phrase of the format
 ("Translate into Chinese: …"), not content, and is left out, as in the analysis of GPT-3 (Brown et al. 2020, appendix C).
-Texts under 8 units are compared by hash alone.
+Texts under 8 units, and samples with media, are compared by hash alone: the same words about another picture are another sample.
 """
 
 import zlib
@@ -39,7 +39,7 @@ class HeldOut:
     """An index over held-out samples: 12 bytes a run; the training data streams past it."""
 
     def __init__(self, samples: Iterable[Sample]):
-        texts = [(fingerprint(sample), runs(whole_text(sample))) for sample in samples]
+        texts = [(fingerprint(sample), runs_of(sample)) for sample in samples]
         self.hashes = {key for key, _ in texts}
         self._keys = np.array([int.from_bytes(key[:8], "little") for key, _ in texts], np.uint64)
         found = np.concatenate([r for _, r in texts]) if texts else np.empty(0, np.uint64)
@@ -50,18 +50,14 @@ class HeldOut:
         self._seen = np.zeros(len(self._runs), bool)
         self._equal = set[bytes]()
 
-    def equals(self, sample: Sample) -> bool:
-        """Whether its content is that of a held-out sample; remembers it."""
-        key = fingerprint(sample)
+    def equals(self, key: bytes) -> bool:
+        """Whether a sample of this `fingerprint` is held out; remembers it."""
         if key in self.hashes:
             self._equal.add(key)
         return key in self.hashes
 
-    def covers(self, sample: Sample) -> bool:
-        """Whether it holds at least half of the runs of one held-out sample; remembers the runs."""
-        if not len(self._runs):
-            return False
-        found = runs(whole_text(sample))
+    def covers(self, found: np.ndarray) -> bool:
+        """Whether a sample of these `runs_of` it holds at least half of those of one held-out sample; remembers them."""
         first, last = np.searchsorted(self._runs, found, "left"), np.searchsorted(self._runs, found, "right")
         hit = np.flatnonzero(last > first)
         if not len(hit):
@@ -77,6 +73,11 @@ class HeldOut:
         seen = np.bincount(self._owner[self._seen], minlength=len(self._keys))
         covered = (seen > 0) & (seen >= HALF * self._count)
         return Contamination(len(self._keys), int(equal.sum()), int(covered.sum()), int((seen > 0).sum()))
+
+
+def runs_of(sample: Sample) -> np.ndarray:
+    """The runs of a sample's whole text; none where it has media."""
+    return np.empty(0, np.uint64) if any(sample.media()) else runs(whole_text(sample))
 
 
 def runs(value: str) -> np.ndarray:

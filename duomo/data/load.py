@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -36,7 +37,7 @@ class Loader:
 
     def steps(self, first: int, last: int, workers: int = 1) -> Iterator[list[Batch]]:
         """Steps first … last - 1. Workers make the next ones while the model works; 0 makes each when asked."""
-        return ahead((lambda step=step: self.step(step) for step in range(first, last)), workers)
+        return ahead((partial(self.step, step) for step in range(first, last)), workers)
 
 
 def ahead(jobs: Iterator[Callable[[], T]], workers: int) -> Iterator[T]:
@@ -58,6 +59,6 @@ def fill_rate(batches: Sequence[Batch]) -> float:
     return sum(int((s.segment_BT != 0).sum()) for s in streams) / max(sum(s.segment_BT.numel() for s in streams), 1)
 
 
-def single(rows: Sequence[Row], shape: Shape, placeholder: dict[str, int]) -> Batch:
+def single(rows: Sequence[Row], shape: Shape, placeholder: dict[str, int], mask: Masker | None = None) -> Batch:
     """One checked batch of rows, for validation."""
-    return check(collate(rows, shape), placeholder)
+    return check(collate(rows, shape, mask), placeholder)

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
+
+from duomo.data.mix import order
 
 Pick = tuple[int, int]  # data set, sample
 
@@ -13,8 +14,8 @@ Pick = tuple[int, int]  # data set, sample
 class Plan:
     """The order of a run. `per_step` samples of each data set a step, on average; nothing is drawn, nothing is stored.
 
-    Sample number i of a data set is place i of its endless row of seeded permutations, so every epoch shows each sample once
-    and a run that resumes at step N reads exactly what an unbroken one would.
+    A step takes the next places of the endless order of `mix`, so every epoch shows each sample once and a run that resumes at
+    step N reads exactly what an unbroken one would.
     """
 
     seed: int
@@ -24,17 +25,15 @@ class Plan:
 
     def step(self, step: int) -> list[list[Pick]]:
         """The rows of a step: its samples, spread so that rows are as alike in length as can be."""
-        picks = [pick for d in range(len(self.lengths)) for pick in self._picks(d, step)]
+        every = round(sum(self.per_step), 6)  # rounded: a step of 3 unpacked samples must not come out as 2.9999999 of them
+        sizes = [len(length) for length in self.lengths]
+        data_set_N, item_N = order(self.seed, sizes, self.per_step, int(step * every), int((step + 1) * every))
+        picks = list(zip(data_set_N.tolist(), item_N.tolist(), strict=True))
         return balance(picks, [int(self.lengths[d][i]) for d, i in picks], self.rows)
 
     def epochs(self, steps: int) -> list[float]:
         """How often each data set is gone through in so many steps."""
         return [rate * steps / len(lengths) for rate, lengths in zip(self.per_step, self.lengths, strict=True)]
-
-    def _picks(self, d: int, step: int) -> list[Pick]:
-        rate, size = self.per_step[d], len(self.lengths[d])
-        first, last = int(step * rate), int((step + 1) * rate)
-        return [(d, int(permutation(self.seed, d, number // size, size)[number % size])) for number in range(first, last)]
 
 
 def plan(seed: int, lengths: Sequence[np.ndarray], shares: Sequence[float], rows: int, row_tokens: int, pack: bool) -> Plan:
@@ -55,9 +54,3 @@ def balance(picks: Sequence[Pick], lengths: Sequence[int], rows: int) -> list[li
         filled[row].append(picks[pick])
         loads[row] += lengths[pick]
     return [row for row in filled if row]
-
-
-@lru_cache(maxsize=64)
-def permutation(seed: int, data_set: int, epoch: int, size: int) -> np.ndarray:
-    """The order of one data set in one epoch."""
-    return np.random.default_rng((seed, data_set, epoch)).permutation(size)

@@ -44,7 +44,8 @@ def digest(recipe: Recipe, code: str = "") -> str:
     Weights, row sizes and worker counts are not among it: changing them prepares nothing anew.
     """
     data = recipe.data
-    tree = data.model_dump(mode="json", include={"options": True, "files": {"__all__": {"weight": False}}, "clean": True})
+    tree = data.model_dump(mode="json", include={"options", "clean"})
+    tree["files"] = [file.model_dump(mode="json", exclude={"weight"}) for file in data.files]
     tree |= {"tasks": sorted(data.tasks), "piece": data.max_tokens if data.files else 0, "seed": recipe.seed, "code": code, "form": FORM}
     tree["states"] = [_state(Path(file.path)) for file in data.files]
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]

@@ -104,4 +104,3 @@ def _shrink(drawn: np.ndarray, columns: int) -> np.ndarray:
 def _colour(pixel: np.ndarray) -> str:
     red, green, blue = pixel if len(pixel) == 3 else [int(pixel.mean())] * 3
     return f"rgb({red},{green},{blue})"
-

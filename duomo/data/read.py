@@ -48,8 +48,15 @@ def read(data: FileData, quarantine: Quarantine | None = None) -> Iterator[Sampl
         raise ValueError(f"{path}: unknown format {name!r}; " + (f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"))
     if not path.exists() and name != "huggingface":
         raise ValueError(_missing(path))
-    rows, make = known[name](data, path, refuse)
-    yield from _samples(rows, make, data, refuse)
+    noted = _Noted(refuse)
+    rows, make = known[name](data, path, noted)
+    good = False
+    for sample in _samples(rows, make, data, noted):
+        good = True
+        yield sample
+    if not good:
+        reason = f"no good record in it; the first fault: {noted.first}" if noted.first else "an empty data set"
+        raise ValueError(f"{data.path}: {reason}")
 
 
 def folder(data: FileData) -> Path:
@@ -97,20 +104,26 @@ def inside(root: Path, value: str) -> str:
     return full.relative_to(root.resolve()).as_posix()
 
 
+class _Noted:
+    """Refuses, and keeps the first fault for the error of a data set without one good record."""
+
+    def __init__(self, refuse: Refuse):
+        self.refuse, self.first = refuse, ""
+
+    def __call__(self, fault: Fault) -> None:
+        self.first = self.first or str(fault)
+        self.refuse(fault)
+
+
 def _samples(rows: Rows, make: Make, data: FileData, refuse: Refuse) -> Iterator[Sample]:
-    good, first, root = 0, "", folder(data)
+    root = folder(data)
     for row in rows:
         try:
             sample = _settled(make(row.value), row, data, root)
         except ValueError as error:
-            fault = Fault(str(row.file), row.number, str(error))
-            first = first or str(fault)
-            refuse(fault)
+            refuse(Fault(str(row.file), row.number, str(error)))
         else:
-            good += 1
             yield sample
-    if not good:
-        raise ValueError(f"{data.path}: " + (f"no good record in it; the first fault: {first}" if first else "an empty data set"))
 
 
 def _settled(sample: Sample, row: Row, data: FileData, root: Path) -> Sample:

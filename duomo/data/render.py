@@ -1,6 +1,6 @@
 """Render: a Sample becomes ids, learned flags and cut media. Training, evaluation, alignment and chat share this file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,37 +27,7 @@ class Rendered:
         self.learn += [learn] * len(ids)
 
 
-def render(sample: Sample, tokenizer: Tokenizer, cuts: Mapping[str, CutRecipe], root: Path, answer: bool = True) -> Rendered:
-    """The whole conversation; with `answer` false the last assistant message is left open for the model to write.
-
-    Raises ValueError, with the file, for media that can not be read and kinds that the model has no sense for.
-    """
-    out = Rendered()
-    messages = sample.messages
-    if not answer and messages and messages[-1].role == "assistant":
-        messages = messages[:-1]
-    out.add(list(tokenizer.pieces(tokenizer.chat.begin)), False)
-    for message in messages:
-        _message(out, message, tokenizer, cuts, root)
-    if not answer:
-        out.add(list(tokenizer.pieces(tokenizer.chat.open("assistant"))), False)
-        out.turn = len(out.ids)
-    return out
-
-
-def _message(out: Rendered, message: Message, tokenizer: Tokenizer, cuts: Mapping[str, CutRecipe], root: Path) -> None:
-    learn = message.role == "assistant"
-    out.add(list(tokenizer.pieces(tokenizer.chat.open(message.role))), False)
-    if learn:
-        out.turn = len(out.ids)
-    for part in message.parts:
-        if part.kind == TEXT:
-            out.add(tokenizer.encode(str(part.value)), learn)
-        else:
-            patches = cut(part, cuts, root)
-            out.media.append((part.kind, patches))
-            out.add([tokenizer.special[f"<|{part.kind}|>"]] * patches.tokens, False)
-    out.add(list(tokenizer.pieces(tokenizer.chat.close(message.role))), learn)
+Cutter = Callable[[Part, Mapping[str, CutRecipe], Path], Patches]
 
 
 def cut(part: Part, cuts: Mapping[str, CutRecipe], root: Path) -> Patches:
@@ -71,3 +41,39 @@ def cut(part: Part, cuts: Mapping[str, CutRecipe], root: Path) -> Patches:
     if not path.is_file():
         raise ValueError(f"{path}: no such {part.kind} file")
     return modality.cut(modality.read(path, cuts[part.kind]), cuts[part.kind])
+
+
+def render(
+    sample: Sample, tokenizer: Tokenizer, cuts: Mapping[str, CutRecipe], root: Path, answer: bool = True, cutter: Cutter = cut
+) -> Rendered:
+    """The whole conversation; with `answer` false the last assistant message is left open for the model to write.
+
+    `cutter` may remember what it has cut. Raises ValueError, with the file, for media that can not be read, and for kinds that
+    the model has no sense for.
+    """
+    out = Rendered()
+    messages = sample.messages
+    if not answer and messages and messages[-1].role == "assistant":
+        messages = messages[:-1]
+    out.add(list(tokenizer.pieces(tokenizer.chat.begin)), False)
+    for message in messages:
+        _message(out, message, tokenizer, lambda part: cutter(part, cuts, root))
+    if not answer:
+        out.add(list(tokenizer.pieces(tokenizer.chat.open("assistant"))), False)
+        out.turn = len(out.ids)
+    return out
+
+
+def _message(out: Rendered, message: Message, tokenizer: Tokenizer, cutter: Callable[[Part], Patches]) -> None:
+    learn = message.role == "assistant"
+    out.add(list(tokenizer.pieces(tokenizer.chat.open(message.role))), False)
+    if learn:
+        out.turn = len(out.ids)
+    for part in message.parts:
+        if part.kind == TEXT:
+            out.add(tokenizer.encode(str(part.value)), learn)
+        else:
+            patches = cutter(part)
+            out.media.append((part.kind, patches))
+            out.add([tokenizer.special[f"<|{part.kind}|>"]] * patches.tokens, False)
+    out.add(list(tokenizer.pieces(tokenizer.chat.close(message.role))), learn)

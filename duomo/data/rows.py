@@ -55,9 +55,7 @@ def csv_rows(path: Path, delimiter: str, refuse: Refuse) -> Iterator[Row]:
     """A table with a header line; rows are dicts by column. A row of another length is refused."""
     with path.open(encoding="utf-8-sig", newline="") as file, _utf8(path):
         reader = csv.reader(file, delimiter=delimiter, strict=True)
-        header = next(reader, None)
-        if not header or not any(header):
-            raise ValueError(f"{path}: no header line; the first line names the columns")
+        header = next(reader, [])
         while True:
             start = reader.line_num + 1
             try:
@@ -75,9 +73,15 @@ def csv_rows(path: Path, delimiter: str, refuse: Refuse) -> Iterator[Row]:
 
 
 def csv_columns(path: Path, delimiter: str) -> list[str]:
-    """The header of a table."""
+    """The header of a table. Raises ValueError where there is none, or where it names a column twice."""
     with path.open(encoding="utf-8-sig", newline="") as file, _utf8(path):
-        return next(csv.reader(file, delimiter=delimiter), [])
+        header = next(csv.reader(file, delimiter=delimiter), [])
+    if not any(header):
+        raise ValueError(f"{path}: an empty data set, or no header line; the first line names the columns")
+    double = next((column for column in header if header.count(column) > 1), None)
+    if double is not None:
+        raise ValueError(f"{path}: two columns are named {double!r}; rename one")
+    return header
 
 
 def arrow_rows(path: Path, refuse: Refuse) -> Iterator[Row]:

@@ -23,7 +23,7 @@ class Shards:
             self.lengths = np.load(folder / "lengths.npy")
             self._turns = np.load(folder / "turns.npy")
             self._links = np.load(folder / "links.npy")  # (sample, kind, item) in reading order
-            self._ids, self._learn = (np.memmap(folder / name, kind, "r") for name, kind in (("ids.bin", np.uint32), ("learn.bin", np.bool_)))
+            self._ids, self._learn = np.memmap(folder / "ids.bin", np.uint32, "r"), np.memmap(folder / "learn.bin", np.bool_, "r")
             self._media = [_MediaShard(folder, kind) for kind in self.kinds]
         except (OSError, ValueError, KeyError) as error:
             raise ValueError(f"{folder}: not readable shards ({error}); delete the folder and prepare again") from error

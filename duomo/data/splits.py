@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from duomo.data.clean import clean
-from duomo.data.contamination import HeldOut
-from duomo.data.content import split_key
+from duomo.data.contamination import HeldOut, runs_of
+from duomo.data.content import fingerprint, split_key
 from duomo.data.lineage import Ledger, Lineage
 from duomo.data.quarantine import Fault
 from duomo.data.read import folder, read
@@ -93,9 +93,10 @@ def samples_in(path: Path) -> Iterator[Sample]:
 
 def _drop_overlap(samples: Iterable[Sample], held: Mapping[str, HeldOut], dropped: Counter[str], by_runs: bool) -> Iterator[Sample]:
     for sample in samples:
-        equal = [index.equals(sample) for index in held.values()]
-        covers = [index.covers(sample) for index in held.values()]
-        if any(equal):
+        key, runs = fingerprint(sample), runs_of(sample)
+        equals = [index.equals(key) for index in held.values()]
+        covers = [index.covers(runs) for index in held.values()]
+        if any(equals):
             dropped["equals a held-out sample"] += 1
         elif by_runs and any(covers):
             dropped["8-grams of a held-out sample"] += 1

@@ -26,6 +26,7 @@ class Store:
     root: Path
     progress: "Progress | None" = None  # shows downloads; `duomo.sources.fetch.bars` makes one
     sources: Mapping[str, Source] = field(default_factory=lambda: SOURCES)
+    _opened: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def open(self, source: str) -> Any:
         """The source's samples, its voice or the path of its weights; fetched before where the cache does not hold it.
@@ -34,8 +35,11 @@ class Store:
         """
         if source not in self.sources:
             raise ValueError(f"no source {source!r}{nearest(source, self.sources)}")
-        row = self.sources[source]
-        return row.open(fetch(row, self.root, self.progress))
+        if source not in self._opened:  # several tasks and splits ask for the same
+            row = self.sources[source]
+            opened = row.open(fetch(row, self.root, self.progress))
+            self._opened[source] = list(opened) if row.kind == "samples" else opened
+        return self._opened[source]
 
     def keep(self, data: builtins.bytes, suffix: str) -> str:
         """Writes media under the hash of its content, once: "media/ab/abcd….png", relative to the root.

@@ -61,13 +61,13 @@ def cut(value: str, limit: int, breaks: tuple[str, ...] = BREAKS) -> Iterator[st
     """The text in pieces of at most `limit` bytes, each as long as the best break allows."""
     piece = ""
     for part in _split(breaks[0], value):
-        if len((piece + part).encode()) <= limit:
+        if len((piece + part).rstrip().encode()) <= limit:
             piece += part
             continue
         if piece.strip():
             yield piece.strip()
         piece = ""
-        if len(part.encode()) > limit and len(breaks) > 1:
+        if len(part.rstrip().encode()) > limit and len(breaks) > 1:
             *done, piece = cut(part, limit, breaks[1:])
             yield from done
         else:

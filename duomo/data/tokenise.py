@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from duomo.batch import Patches
 from duomo.data import shards
 from duomo.data.content import HAN
 from duomo.data.prepare import Prepared
-from duomo.data.render import Rendered, render
+from duomo.data.render import Rendered, cut, render
 from duomo.data.shards import Shards
 from duomo.modalities import MODALITIES
 from duomo.recipe import CutRecipe, TokenizerRecipe
-from duomo.sample import TEXT, Sample
+from duomo.sample import TEXT, Part, Sample
 from duomo.tokenizer import Tokenizer
 
+REMEMBERED = 1024  # media that are not cut again when another sample shows them
 HAN_LETTER = re.compile(f"[{HAN}]")
 
 Tick = Callable[[str, int], None]
@@ -104,7 +106,16 @@ def run(job: Job) -> tuple[str, int]:
 
 
 def _rendered(job: Job, tokenizer: Tokenizer) -> Iterator[tuple[Rendered, tuple[str, ...]]]:
+    known: dict[Part, Patches] = {}
+
+    def cutter(part: Part, cuts: Mapping[str, CutRecipe], root: Path) -> Patches:
+        if part not in known:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[part] = cut(part, cuts, root)
+        return known[part]
+
     for sample in job.prepared.samples(job.data, job.split):
-        item = shards.shorten(render(sample, tokenizer, job.cuts, job.root), job.limit)
+        item = shards.shorten(render(sample, tokenizer, job.cuts, job.root, cutter=cutter), job.limit)
         if item is not None:
             yield item, tuple(str(part.value) for part in sample.media())

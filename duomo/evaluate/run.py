@@ -110,7 +110,9 @@ def _controls(task: Task, model: Answerer, altered: Sequence[Sample], setting: S
     rows = [task.score(sample, answer) for sample, answer in zip(altered, ask(task, model, altered), strict=True)]
     bounds = _bounds(task, rows, altered, setting)
     name, chance = named
-    return [Control(m.of(rows), len(rows), name, low, high, chance) for m, (low, high) in zip(task.metrics, bounds, strict=True)]
+    counted = [sum(map(metric.counts, rows)) for metric in task.metrics]
+    figures = zip(task.metrics, counted, bounds, strict=True)
+    return [Control(metric.of(rows), n, name, low, high, chance) for metric, n, (low, high) in figures]
 
 
 def _bounds(task: Task, rows: Sequence[Row], samples: Sequence[Sample], setting: Setting) -> list[tuple[float, float]]:
@@ -153,7 +155,7 @@ def _rows(
                 value=metric.of(rows),
                 low=low,
                 high=high,
-                n=len(rows),
+                n=sum(map(metric.counts, rows)),
                 chance=metric.chance,
                 baselines=baselines[place],
                 control=control,

@@ -4,7 +4,7 @@ A model that answers as well with another sample's input did not look; one below
 Both are said in the row's remarks, beside "synthetic".
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from duomo.report import Baseline, Control, Report, ReportRow, load
@@ -79,25 +79,26 @@ def markdown(lines: Sequence[Line]) -> str:
 
 def _line(row: ReportRow) -> Line:
     controls = ([row.control] if row.control else []) + list(row.ablations)
+    places = 1 if max(abs(row.value), abs(row.high)) >= 10 else 3
+
+    def figure(value: float) -> str:
+        return f"{value:.{places}f}"
+
     return (
         (row.task,),
         (f"{row.metric} {'↑' if row.higher_is_better else '↓'}",),
-        (f"{_figure(row.value)} [{_figure(row.low)}, {_figure(row.high)}]",),
+        (f"{figure(row.value)} [{figure(row.low)}, {figure(row.high)}]",),
         (str(row.n),),
-        ("" if row.chance is None else _figure(row.chance),),
-        tuple(f"{baseline.name} {_figure(baseline.value)}" for baseline in row.baselines),
-        tuple(map(_control, controls)),
+        ("" if row.chance is None else figure(row.chance),),
+        tuple(f"{baseline.name} {figure(baseline.value)}" for baseline in row.baselines),
+        tuple(_control(control, figure) for control in controls),
         remarks(row),
     )
 
 
-def _control(control: Control) -> str:
-    chance = "" if control.chance is None else f" (chance {_figure(control.chance)})"
-    return f"{control.name} {_figure(control.value)}{chance}"
-
-
-def _figure(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+def _control(control: Control, figure: Callable[[float], str]) -> str:
+    chance = "" if control.chance is None else f" (chance {figure(control.chance)})"
+    return f"{control.name} {figure(control.value)}{chance}"
 
 
 def _block(line: Line, widths: Sequence[int]) -> str:

@@ -1,87 +1,85 @@
-"""Generate: tokens one by one from a model that has a decoder. B = rows, T = tokens, V = vocabulary, S = tokens so far."""
+"""Tokens: one by one from a model that has a decoder. B = rows, L = rows still going on, S = tokens said, V = vocabulary."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor
 
-from duomo.batch import Batch, Layout, Stream
-from duomo.blocks import Cache
+from duomo.batch import Batch
+from duomo.generate.reader import Reader
 from duomo.model import Model
+
+LIMITS: dict[str, tuple[float, float]] = {
+    "max_tokens": (1, inf),
+    "temperature": (0, inf),
+    "top_k": (0, inf),
+    "top_p": (0, 1),
+    "min_p": (0, 1),
+    "repetition_penalty": (0.01, 100),
+    "beams": (1, inf),
+    "length_penalty": (0, inf),
+}
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is chosen. Temperature 0 is greedy. `beams` > 1 searches instead of sampling."""
+    """How an answer is found. Temperature 0 takes the likeliest token; with `beams` > 1 nothing is drawn, but searched.
+
+    Raises ValueError for a number outside its range.
+    """
 
     max_tokens: int = 64
     temperature: float = 0.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
+    top_k: int = 0  # only the k likeliest; 0: all
+    top_p: float = 1.0  # only the fewest that hold this share (Holtzman et al. 2020)
+    min_p: float = 0.0  # only those at least this likely, against the likeliest (Nguyen et al. 2024)
+    repetition_penalty: float = 1.0  # of what the answer said already (Keskar et al. 2019, 4.1)
     beams: int = 1
-    length_penalty: float = 1.0
-    stop: tuple[str, ...] = ()
+    length_penalty: float = 1.0  # answers are compared by log p / length ** length_penalty
+    stop: tuple[str, ...] = ()  # texts that end an answer and are cut off
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                limit = f"at least {low:g}" if high == inf else f"between {low:g} and {high:g}"
+                raise ValueError(f"{name} is {limit}, not {value:g}")
+        if "" in self.stop:
+            raise ValueError("stop: an empty text would end every answer before it begins")
 
 
 @torch.inference_mode()
 def generate(model: Model, prompt: Batch, sampling: Sampling, stop_id: int, cached: bool = True) -> Iterator[Tensor]:
-    """Yields the next id of every row, (B,), until all rows said `stop_id` (and go on saying it) or max_tokens.
+    """Yields the next id of every row, (B,), until all have said `stop_id` (and go on saying it) or said max_tokens.
 
-    With `cached` false nothing is kept between tokens: the slow oracle of the cache. Raises ValueError for an encoder.
+    `prompt` is made by `collate.prompt`. Without `cached` all is read again at every token: the oracle. Raises ValueError for
+    an encoder.
     """
-    target, reader = _start(model, prompt, sampling.max_tokens, cached)
-    random = torch.Generator(target.ids_BT.device).manual_seed(sampling.seed)
-    said_BS = target.ids_BT.new_zeros(len(target.ids_BT), 0)
-    done_B = target.ids_BT.new_zeros(len(target.ids_BT), dtype=torch.bool)
+    reader = Reader(model, prompt, sampling.max_tokens, cached)
+    ids_BT = reader.target.ids_BT
+    random = torch.Generator(ids_BT.device).manual_seed(sampling.seed)
+    live_L = torch.arange(len(ids_BT), device=ids_BT.device)
+    silent_B, done_L, said_LS = torch.full_like(live_L, stop_id), torch.zeros_like(live_L, dtype=torch.bool), ids_BT[:, :0]
     for _ in range(sampling.max_tokens):
-        logits_BV = penalise(reader.logits(target), said_BS, sampling.repetition_penalty)
-        next_B = torch.where(done_B, stop_id, choose(logits_BV, sampling, random))
-        done_B |= next_B == stop_id
-        said_BS = torch.cat([said_BS, next_B[:, None]], 1)
-        yield next_B
-        if done_B.all():
+        next_L = choose(penalise(reader.logits(), said_LS, sampling.repetition_penalty), sampling, random)
+        next_L = next_L.masked_fill(done_L, stop_id)
+        done_L = next_L == stop_id
+        yield silent_B.index_copy(0, live_L, next_L)
+        if done_L.all():
             return
-        target = reader.advance(target, next_B)
-
-
-@torch.inference_mode()
-def beam_search(model: Model, prompt: Batch, sampling: Sampling, stop_id: int) -> list[list[int]]:
-    """The best of `beams` answers of each row, without the stop id, by log-probability / length ** length_penalty."""
-    rows, width = len(_target(prompt).ids_BT), sampling.beams
-    target, reader = _start(model, prompt, sampling.max_tokens, cached=True)
-    target, reader = reader.spread(target, torch.arange(rows).repeat_interleave(width)), reader
-    score_RW = torch.full((rows, width), -torch.inf)
-    score_RW[:, 0] = 0.0  # all beams of a row start alike: only the first may speak
-    said: list[list[list[int]]] = [[[] for _ in range(width)] for _ in range(rows)]
-    best: list[tuple[float, list[int]]] = [(-torch.inf, []) for _ in range(rows)]
-    for count in range(1, sampling.max_tokens + 1):
-        total_RWV = score_RW[..., None] + reader.logits(target).log_softmax(-1).unflatten(0, (rows, width))
-        top, flat = total_RWV.flatten(1).topk(2 * width)
-        beam_of, token_of = flat // total_RWV.shape[-1], flat % total_RWV.shape[-1]
-        keep: list[list[tuple[float, int, int]]] = []
-        for r in range(rows):
-            live = []
-            for value, beam, token in zip(top[r].tolist(), beam_of[r].tolist(), token_of[r].tolist(), strict=True):
-                if token == stop_id:
-                    best[r] = max(best[r], (value / count**sampling.length_penalty, said[r][beam]), key=lambda pair: pair[0])
-                elif len(live) < width:
-                    live.append((value, beam, token))
-            keep.append(live)
-        said = [[[*said[r][beam], token] for _, beam, token in live] for r, live in enumerate(keep)]
-        score_RW = torch.tensor([[value for value, _, _ in live] for live in keep])
-        if all(best[r][0] >= keep[r][0][0] / sampling.max_tokens**sampling.length_penalty for r in range(rows)) and min(b[0] for b in best) > -torch.inf:
-            break
-        from_rows = torch.tensor([r * width + beam for r, live in enumerate(keep) for _, beam, _ in live])
-        target = reader.advance(reader.spread(target, from_rows), torch.tensor([token for live in keep for _, _, token in live]))
-    return [ids if value > -torch.inf else said[r][0] for r, (value, ids) in enumerate(best)]
+        reader.add(next_L[:, None])
+        said_LS = torch.cat([said_LS, next_L[:, None]], 1)
+        if 2 * int(done_L.sum()) >= len(done_L):  # not at each end, for to copy the cache takes longer than a step
+            going = (~done_L).nonzero()[:, 0]
+            reader.select(going)
+            live_L, done_L, said_LS = live_L[going], done_L[going], said_LS[going]
 
 
 def penalise(logits_BV: Tensor, said_BS: Tensor, penalty: float) -> Tensor:
-    """Logits of ids already said made less likely by a factor (Keskar et al., CTRL, 2019)."""
+    """Logits with those of ids already said made less likely by a factor (Keskar et al., CTRL, 2019, 4.1)."""
     if penalty == 1.0 or not said_BS.shape[1]:
         return logits_BV
     said = logits_BV.gather(1, said_BS)
@@ -97,62 +95,16 @@ def choose(logits_BV: Tensor, sampling: Sampling, random: torch.Generator) -> Te
 
 
 def restrict(p_BV: Tensor, sampling: Sampling) -> Tensor:
-    """Probabilities with the unlikely set to 0: outside the top k, outside the nucleus p, below min_p of the best."""
-    if sampling.top_k:
-        least = p_BV.topk(min(sampling.top_k, p_BV.shape[-1])).values[:, -1:]
-        p_BV = p_BV.where(p_BV >= least, 0)
+    """Probabilities with the unlikely set to 0, not summing to 1: outside the top k, outside the nucleus, below min_p of the best.
+
+    The likeliest always stays.
+    """
+    if 0 < sampling.top_k < p_BV.shape[-1]:
+        likeliest_BK = p_BV.topk(sampling.top_k).indices  # exactly k, whatever is equal
+        p_BV = torch.zeros_like(p_BV).scatter(1, likeliest_BK, p_BV.gather(1, likeliest_BK))
     if sampling.top_p < 1:
-        sorted_BV, order_BV = p_BV.sort(descending=True)
-        outside_BV = sorted_BV.cumsum(-1) - sorted_BV >= sampling.top_p * sorted_BV.sum(-1, keepdim=True)
-        p_BV = p_BV.masked_fill(torch.zeros_like(outside_BV).scatter(1, order_BV, outside_BV), 0)
-    if sampling.min_p:
-        p_BV = p_BV.where(p_BV >= sampling.min_p * p_BV.amax(-1, keepdim=True), 0)
-    return p_BV
-
-
-class _Reader:
-    """Reads a growing target, with a cache (only what is new) or without (all of it again)."""
-
-    def __init__(self, model: Model, source: Stream | None, memory_BSD: Tensor | None, cache: Cache | None):
-        self.model, self.source, self.memory_BSD, self.cache = model, source, memory_BSD, cache
-
-    def logits(self, target: Stream) -> Tensor:
-        hidden_BTD = self.model.decode(target, self.source, self.memory_BSD, self.cache)
-        return self.model.logits(hidden_BTD[:, -1]).float()
-
-    def advance(self, target: Stream, next_B: Tensor) -> Stream:
-        new = Stream(
-            next_B[:, None], target.group_BT[:, -1:] + 1, target.segment_BT[:, -1:], target.position_BT[:, -1:] + 1, layout=Layout("dense")
-        )
-        if self.cache is not None:
-            return new
-        names = ("ids_BT", "group_BT", "segment_BT", "position_BT")
-        longer = {name: torch.cat([getattr(target, name), getattr(new, name)], 1) for name in names}
-        return replace(target, **longer, layout=Layout("dense"))
-
-    def spread(self, target: Stream, rows_B: Tensor) -> Stream:
-        """Rows repeated or reordered, in the cache and the memory too."""
-        if self.cache is not None:
-            self.cache.select(rows_B)
-        if self.memory_BSD is not None and self.source is not None:
-            self.memory_BSD = self.memory_BSD[rows_B]
-            self.source = _rows(self.source, rows_B)
-        return _rows(target, rows_B)
-
-
-def _rows(s: Stream, rows_B: Tensor) -> Stream:
-    return replace(s, **{name: getattr(s, name)[rows_B] for name in ("ids_BT", "group_BT", "segment_BT", "position_BT")})
-
-
-def _target(prompt: Batch) -> Stream:
-    if prompt.target is None:
-        raise ValueError("an encoder can not generate; use a decoder, or rank choices by a cloze")
-    return prompt.target
-
-
-def _start(model: Model, prompt: Batch, max_tokens: int, cached: bool) -> tuple[Stream, _Reader]:
-    target = _target(prompt)
-    memory_BSD = model.encode(prompt.source) if prompt.source is not None else None
-    rows, length = target.ids_BT.shape
-    cache = Cache(rows, length + max_tokens, target.ids_BT.device) if cached else None
-    return target, _Reader(model, prompt.source, memory_BSD, cache)
+        sorted_BV, order_BV = p_BV.sort(descending=True, stable=True)
+        before_BV = sorted_BV.cumsum(-1) - sorted_BV
+        sorted_BV[:, 1:][(before_BV >= sampling.top_p * sorted_BV.sum(-1, keepdim=True))[:, 1:]] = 0
+        p_BV = torch.zeros_like(p_BV).scatter(1, order_BV, sorted_BV)
+    return p_BV.where(p_BV >= sampling.min_p * p_BV.amax(-1, keepdim=True), 0)

@@ -1,6 +1,7 @@
 """The laws that every modality keeps."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -73,6 +74,15 @@ def test_junk_is_refused_in_one_line_that_names_the_file(name, junk, tmp_path):
         modality.read(junk, modality.default)
     with pytest.raises(ValueError, match="no such file"):
         modality.read(tmp_path / "absent", modality.default)
+
+
+@pytest.mark.parametrize(("name", "library"), [("image", "PIL"), ("audio", "soundfile"), ("audio", "soxr"), ("video", "av")])
+def test_a_missing_library_names_the_extra(name, library, monkeypatch):
+    modality = MODALITIES[name]
+    data = modality.write(raw(name))
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ValueError, match=r"pip install 'duomo\[media\]'"):
+        modality.read(data, modality.default)
 
 
 @pytest.mark.parametrize("name", MODALITIES)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+    from PIL.Image import Image as Picture
 
 Shot = tuple[float, Callable[[], np.ndarray]]  # the second at which a frame gives way to the next, and how to get its pixels
 TICK = 1e-3  # seconds; WebM rounds its times to milliseconds
@@ -114,8 +115,11 @@ def _flipbook(file: BinaryIO, recipe: CutRecipe) -> Iterator[Shot]:
         picture.load()  # some formats know the duration only now
         delay = picture.info.get("duration", 0) / 1000
         end += delay if delay > 0.01 else 0.1
-        pixels_HWC = fit(flatten(picture), _room(recipe), largest=1)
-        yield end, partial(np.copy, pixels_HWC)
+        yield end, partial(_page, picture, recipe)  # asked for before the next page is turned, or never
+
+
+def _page(picture: "Picture", recipe: CutRecipe) -> np.ndarray:
+    return fit(flatten(picture), _room(recipe), largest=1)
 
 
 def _film(file: BinaryIO, container: str, recipe: CutRecipe) -> Iterator[Shot]:

@@ -51,11 +51,12 @@ class Speaker:
         if not (80 <= rate <= 450 and 0 <= pitch <= 99):
             raise ValueError(f"espeak: rate {rate} and pitch {pitch} must lie in 80–450 words a minute and 0–99")
         with ONE_AT_A_TIME, _loaded(self.library) as (espeak, hertz):
-            espeak.espeak_SetVoiceByName((self.languages[language] + plus + variant).encode())
+            if espeak.espeak_SetVoiceByName((self.languages[language] + plus + variant).encode()):
+                raise ValueError(f"espeak: the voice {voice} does not load; delete {self.library.parent} and run the command again")
             espeak.espeak_SetParameter(RATE, rate, 0)
             espeak.espeak_SetParameter(PITCH, pitch, 0)
             samples = _synthesised(espeak, text)
-        if not samples:
+        if not any(samples):
             raise ValueError(f"espeak: {text!r} has no sound in {voice}; give words of that language")
         return _wav(samples, hertz)
 
@@ -83,10 +84,14 @@ def speaker(paths: Mapping[str, Path]) -> Speaker:
     digest = next(file.sha256 for file in ESPEAK.files if file.name == wheel.name)
     folder = unpacked(wheel, wheel.parent / f"espeakng-{digest[:8]}")
     library = next(folder / name for name in LIBRARIES if (folder / name).is_file())
-    lang = folder / DATA / "lang"
-    languages = {path.name: path.relative_to(lang).as_posix() for path in sorted(lang.rglob("*")) if path.is_file()}
-    variants = tuple(sorted(path.name for path in (folder / DATA / "voices" / "!v").iterdir() if path.name not in NOT_VOICES))
+    languages = {Path(name).name: name for name in _names(folder / DATA / "lang")}
+    variants = tuple(name for name in _names(folder / DATA / "voices" / "!v") if name not in NOT_VOICES)
     return Speaker(library, languages, variants)
+
+
+def _names(folder: Path) -> list[str]:
+    """The files below a folder, as relative paths; what an interrupted run left starts with a dot."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
 
 
 def unpacked(wheel: Path, folder: Path) -> Path:
@@ -95,12 +100,10 @@ def unpacked(wheel: Path, folder: Path) -> Path:
         wanted = {name: info for info in archive.infolist() if (name := _place(info.filename))}
         if sum(info.file_size for info in wanted.values()) > MOST_BYTES:
             raise ValueError(f"{wheel}: unpacks to more than {MOST_BYTES / 1e6:.0f} MB; do not trust this file")
-        if not all(_same(folder / name, info) for name, info in wanted.items()):
-            with whole(folder) as new:
-                for name, info in wanted.items():
-                    path = new / name
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(archive.read(info))
+        for name, info in wanted.items():
+            if not _same(folder / name, info):
+                with whole(folder / name) as new:
+                    new.write_bytes(archive.read(info))
     return folder
 
 

@@ -39,7 +39,7 @@ def pypi(file: File, network: Network) -> str:
 
 def npm(file: File, network: Network) -> str:
     """Asks npm, which reads its own configuration."""
-    return _ask("npm", "view", f"{file.package}@{file.version}", "dist.tarball").strip()
+    return _ask("npm", "--loglevel=error", "view", f"{file.package}@{file.version}", "dist.tarball").strip()
 
 
 def debian(file: File, network: Network) -> str:
@@ -60,8 +60,8 @@ def _ask(tool: str, *words: str) -> str:
         raise ValueError(f"{words[-1]}: this needs {tool}, which is not installed here; install it, {BY_HAND}")
     told = subprocess.run([path, *words], capture_output=True, text=True)
     if told.returncode:
-        reason = next((line for line in told.stderr.splitlines() if line.strip()), "no reason given")
-        raise ValueError(f"{tool} {' '.join(words)}: {reason.strip()}; check the network and {tool}'s configuration, {BY_HAND}")
+        reason = " ".join(told.stderr.split()[:24]) or "no reason given"
+        raise ValueError(f"{tool} {' '.join(words)}: {reason}; check the network and {tool}'s configuration, {BY_HAND}")
     return told.stdout
 
 

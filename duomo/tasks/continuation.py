@@ -46,19 +46,19 @@ def _samples(split: Split, store: Store, max_chars: int, documents: int, asked: 
         return
     known.sort(key=lambda article: article.origin.group)
     for place, article in enumerate(known[: documents or None]):
-        body = shorten(article.text, max_chars)
-        start = shorten(body, len(body) // 2)
+        document = _document(shorten(article.text, max_chars), article)
         # evenly spread, whatever the share: the running total passes a whole number
-        question = int((place + 1) * asked) > int(place * asked) and 0 < len(start) < len(body)
-        yield _question(start, body[len(start) :], article) if question else _document(body, article)
+        yield question(document) if int((place + 1) * asked) > int(place * asked) else document
+
+
+def question(document: Sample) -> Sample:
+    """A document as a request: "Continue: " with the sentences (or words) of its first half, the rest as the answer."""
+    start = shorten(document.answer, len(document.answer) // 2)
+    return ask(PROMPT + start, answer=document.answer[len(start) :].strip(), origin=document.origin)
 
 
 def _document(body: str, article: Article) -> Sample:
     return Sample((Message("assistant", (words(body),)),), origin=article.origin)
-
-
-def _question(start: str, rest: str, article: Article) -> Sample:
-    return ask(PROMPT + start, answer=rest.strip(), origin=article.origin)
 
 
 def _score(sample: Sample, answer: Answer) -> Row:

@@ -7,7 +7,19 @@ import numpy as np
 
 from duomo.sample import Origin, Sample, ask
 from duomo.tasks.baselines import donors
-from duomo.tasks.pictures import SOURCE, Picture, beside, digit_in, keep, nearest_digits, pictures, pixels, redrawn, regressed_digits
+from duomo.tasks.pictures import (
+    SOURCE,
+    Picture,
+    beside,
+    digit_of,
+    keep_picture,
+    nearest_digits,
+    pictures,
+    pixels,
+    redrawn,
+    regressed_digits,
+    ungrouped,
+)
 from duomo.tasks.split import origin_group
 from duomo.tasks.swap import show
 from duomo.tasks.task import Answer, Metric, Row, Split, Store, Task
@@ -48,7 +60,7 @@ def _samples(split: Split, store: Store, random: Random, variants: int, strips: 
             yield _single(picture, picture.pixels_HW, LANGUAGES[i % 2], 0, store)
     elif split == "valid":
         for picture in random.sample(shown, min(valid, len(shown))):
-            yield _single(picture, redrawn(picture.pixels_HW, random), random.choice(LANGUAGES), 0, store)
+            yield ungrouped(_single(picture, redrawn(picture.pixels_HW, random), random.choice(LANGUAGES), 0, store))
     else:
         yield from _training(shown, store, random, variants, strips, wild)
 
@@ -66,7 +78,7 @@ def _training(shown: Sequence[Picture], store: Store, random: Random, variants: 
 
 def _single(picture: Picture, drawn_HW: np.ndarray, language: str, asked: int, store: Store) -> Sample:
     origin = Origin(SOURCE, picture.id, picture.licence, group=picture.id)
-    return ask(keep(drawn_HW, store), QUESTIONS[language][asked], answer=DIGITS[language][picture.digit], origin=origin)
+    return ask(keep_picture(drawn_HW, store), QUESTIONS[language][asked], answer=DIGITS[language][picture.digit], origin=origin)
 
 
 def _strip(pair: Sequence[Picture], store: Store, random: Random) -> Sample:
@@ -74,7 +86,7 @@ def _strip(pair: Sequence[Picture], store: Store, random: Random) -> Sample:
     drawn = beside(*(redrawn(picture.pixels_HW, random) for picture in pair))
     words = join([DIGITS[language][picture.digit] for picture in pair], language)
     origin = Origin(SOURCE, "+".join(picture.id for picture in pair), pair[0].licence, group=pair[0].id)
-    return ask(keep(drawn, store), STRIP_QUESTIONS[language], answer=words, origin=origin)
+    return ask(keep_picture(drawn, store), STRIP_QUESTIONS[language], answer=words, origin=origin)
 
 
 def _score(sample: Sample, answer: Answer) -> Row:
@@ -93,5 +105,5 @@ def _baselines(train: Sequence[Sample], test: Sequence[Sample], store: Store) ->
 
 def _control(test: Sequence[Sample], random: Random) -> list[Sample]:
     """Each question with the picture of another digit."""
-    other = donors([str(digit_in(sample.answer)) for sample in test], random)
+    other = donors([str(digit_of(sample.answer)) for sample in test], random)
     return [show(sample, list(test[i].media())) for sample, i in zip(test, other, strict=True)]

@@ -11,7 +11,7 @@ import numpy as np
 from duomo.modalities.video import VIDEO, Clip
 from duomo.sample import Origin, Part, Sample, ask
 from duomo.tasks.baselines import donors
-from duomo.tasks.pictures import SOURCE, Picture, pictures, redrawn
+from duomo.tasks.pictures import SOURCE, Picture, pictures, redrawn, ungrouped
 from duomo.tasks.split import origin_group
 from duomo.tasks.swap import show
 from duomo.tasks.task import Ablation, Answer, Metric, Row, Split, Store, Task
@@ -61,8 +61,11 @@ def motion(clips: int = 6000, valid: int = 100, test: int = 400, pairs: float = 
         baselines=_baselines,
         control=_control,
         sources=(SOURCE,),
-        # Clips that turn straight back look the same backwards and are left out: 8 pairs of ways remain for a guess.
-        ablations=(Ablation("reversed clips", _reversed, chance=1 / 8),),
+        ablations=(
+            # clips that turn straight back look the same backwards and are left out: 8 pairs of ways remain for a guess
+            Ablation("reversed clips", _reversed, chance=1 / 8),
+            Ablation("reversed clips, reversed truth", _running_backwards, chance=1 / 12),
+        ),
         group=origin_group,
         max_tokens=32,
         synthetic=True,
@@ -117,7 +120,8 @@ def _samples(split: Split, store: Store, random: Random, count: int, pairs: floa
         language = LANGUAGES[i % 2]
         question = QUESTIONS[language] if split == "test" or random.random() < 0.7 else random.choice(OTHERS[language])
         origin = Origin(SOURCE, f"{moving.id}/{i}/forwards", moving.licence, group=moving.id, synthetic=True)
-        yield ask(_keep(frames_LHW, store), question, answer=say(seen, language), origin=origin)
+        sample = ask(_keep(frames_LHW, store), question, answer=say(seen, language), origin=origin)
+        yield ungrouped(sample) if split == "valid" else sample
         if split == "test":
             origin = replace(origin, id=f"{moving.id}/{i}/backwards")
             yield ask(_keep(frames_LHW[::-1], store), question, answer=say(_backwards(seen), language), origin=origin)
@@ -215,6 +219,11 @@ def _reversed(test: Sequence[Sample], random: Random) -> list[Sample]:
         if partner and OPPOSITE[seen.first] != seen.second:
             changed.append(show(sample, list(partner.media())))
     return changed
+
+
+def _running_backwards(test: Sequence[Sample], random: Random) -> list[Sample]:
+    """Only the clips that run backwards, each with what it shows."""
+    return [sample for sample in test if sample.origin and sample.origin.id.endswith("backwards")]
 
 
 def _baselines(train: Sequence[Sample], test: Sequence[Sample], store: Store) -> Mapping[str, Sequence[str]]:

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from duomo.modalities.files import media_extra
 from duomo.modalities.image import IMAGE, tint
 from duomo.sample import Part, Sample
 from duomo.tasks.task import Split, Store
-from duomo.tasks.words import DIGITS, plain
+from duomo.tasks.words import DIGITS
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Drawing
@@ -37,7 +37,7 @@ def pictures(split: Split, store: Store) -> list[Picture]:
     """The pictures that a split may show, in an order that mixes the digits.
 
     Copies count once. Of each digit, the fifth with the smallest hashes of its pixels is for the test, in every task.
-    Validation draws new samples of the training pictures: it watches the training, and only the test measures.
+    Validation draws the training pictures anew (see `ungrouped`): it watches the training, and only the test measures.
     """
     known: dict[str, Picture] = {}
     for sample in store.open(SOURCE):
@@ -57,9 +57,14 @@ def pixels(png: bytes) -> np.ndarray:
     return tint(IMAGE.read(png, IMAGE.default), 1)[..., 0]
 
 
-def keep(picture_HW: np.ndarray, store: Store) -> Part:
+def keep_picture(picture_HW: np.ndarray, store: Store) -> Part:
     """A part that shows these pixels, (H, W) uint8."""
     return Part(IMAGE.name, store.keep(IMAGE.write(picture_HW), IMAGE.suffix))
+
+
+def ungrouped(sample: Sample) -> Sample:
+    """The sample without its group: for validation, which holds no picture back from training."""
+    return replace(sample, origin=replace(sample.origin, group="")) if sample.origin else sample
 
 
 def redrawn(pixels_HW: np.ndarray, random: Random, wild: float = 0.0) -> np.ndarray:
@@ -78,10 +83,10 @@ def beside(left_HW: np.ndarray, right_HW: np.ndarray) -> np.ndarray:
     return np.concatenate([left_HW, right_HW], axis=1)
 
 
-def digit_in(text: str) -> int | None:
-    """The digit that a text names, in words of either language or as a numeral; None where it names none or several."""
-    found = {value for value in range(10) for name in (*(DIGITS[lang][value] for lang in DIGITS), str(value)) if _names(name, text)}
-    return found.pop() if len(found) == 1 else None
+def digit_of(text: str) -> int | None:
+    """The digit that a text is, as a word of either language or a numeral; None where it is something else."""
+    names = (*DIGITS.values(), tuple("0123456789"))
+    return next((listed.index(text) for listed in names if text in listed), None)
 
 
 def nearest_digits(known: Sequence[Picture], asked: Sequence[np.ndarray], neighbours: int = 3) -> list[int]:
@@ -104,17 +109,13 @@ def regressed_digits(known: Sequence[Picture], asked: Sequence[np.ndarray]) -> l
 
 
 def _picture(sample: Sample) -> Picture:
-    origin, digit = sample.origin, digit_in(sample.answer)
+    origin, digit = sample.origin, digit_of(sample.answer)
     png = next(sample.media()).value
     if digit is None or isinstance(png, str):
         where = origin.id if origin else "a sample"
         raise ValueError(f"{SOURCE}: {where} is no picture of a digit (labelled {sample.answer!r}); fetch it again")
     shown = pixels(png)
     return Picture(shown, digit, hashlib.sha256(shown.tobytes()).hexdigest()[:16], origin.licence if origin else "")
-
-
-def _names(name: str, text: str) -> bool:
-    return name in (plain(text).split() if name.isascii() else text)
 
 
 def _flat(shown: Sequence[np.ndarray]) -> np.ndarray:

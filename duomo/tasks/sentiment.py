@@ -1,4 +1,4 @@
-"""Sentiment of Chinese reviews of books, hotels, computers and phones: good or bad, ranked as two words."""
+"""Chinese reviews of books, hotels, computers and phones: good or bad, ranked as two words; and their texts alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -8,10 +8,11 @@ from random import Random
 from duomo.sample import Origin, Sample, ask
 from duomo.tasks.baselines import donors
 from duomo.tasks.speaking import (
+    LICENCE,
     SOURCE,
     clip_of,
     error_rate,
-    keep,
+    keep_sound,
     language_of,
     nearest_clips,
     noisy,
@@ -30,7 +31,6 @@ LENGTHS = {1: 3, 2: 3, 3: 2, 4: 2}  # words in a clip: how often
 NUMBERS = 0.25  # share of the words
 SHARES = 10  # of sentences: one for the test, one for validation, the rest to learn from
 COMPARED = 2000  # training clips that the classical baseline knows
-LICENCE = "GPL-3.0-or-later"
 
 
 def speech(clips: int = 9000, valid: int = 100, test: int = 400, noise: float = 0.2, bend: float = 0.09, seed: int = 0) -> Task:
@@ -66,10 +66,12 @@ def control(test: Sequence[Sample], random: Random) -> list[Sample]:
 
 def sentence(split: Split, language: str, random: Random) -> list[str]:
     """One to four words to say; what is longer than a word or a number up to ten is said in one split only."""
+    length = random.choices(list(LENGTHS), list(LENGTHS.values()))[0]  # drawn once: every split has the same share of long ones
+    short = {*VOCABULARY[language], *(number(value, language) for value in range(11))}
     while True:
-        items = _items(language, random)
+        items = _items(length, language, random)
         text = join(items, language)
-        if text in VOCABULARY[language] or text in {number(value, language) for value in range(11)} or _home(text) == split:
+        if text in short or _home(text) == split:
             return items
 
 
@@ -85,11 +87,11 @@ def _samples(split: Split, store: Store, random: Random, count: int, noise: floa
         question = QUESTIONS[language] if not train or random.random() < 0.5 else random.choice(OTHERS[language])
         answer = join(words, language)
         origin = Origin(SOURCE, f"{voice}: {answer}", LICENCE, group=variant(voice), synthetic=True)
-        yield ask(keep(sound_L, rate, store), *filter(None, [question]), answer=answer, origin=origin)
+        yield ask(keep_sound(sound_L, rate, store), *filter(None, [question]), answer=answer, origin=origin)
 
 
-def _items(language: str, random: Random) -> list[str]:
-    room = random.choices(list(LENGTHS), list(LENGTHS.values()))[0]
+def _items(room: int, language: str, random: Random) -> list[str]:
+    """Words, and numbers in words, that fill `room` words; a Chinese number is one."""
     items: list[str] = []
     while room:
         item = number(random.randrange(100), language) if random.random() < NUMBERS else random.choice(VOCABULARY[language])

@@ -41,6 +41,7 @@ class Metric:
     of: Callable[[Sequence[Row]], float]
     higher_is_better: bool = True
     chance: float | None = None
+    counts: Callable[[Row], bool] = lambda row: True  # which rows it is about: its n
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class Task:
     """One job: one file, one row of the table.
 
     `samples(split, store)`: splits share no content hash and no group. `baselines(train, test, store)`: name -> one answer
-    per test sample, or for likelihood tasks name -> figure. `control(test, random)`: the same questions, each with the input of a sample whose answer differs.
+    per test sample, or for likelihood tasks name -> figure. `control(test, random)`: the same questions, each with the
+    input of a sample whose answer differs.
     """
 
     name: str

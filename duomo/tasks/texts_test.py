@@ -42,7 +42,7 @@ def shelf() -> Shelf:
     articles = [
         {"title": f"Thing {i}", "description": f"Kind of {WORDS[i % 15]}", "topic": (*TOPICS, "Uncategorized")[i % 12]} for i in range(120)
     ]
-    body = {a["title"]: f"{a['title']} is a kind of {WORDS[i % 15]}. " + " ".join(random.choices(WORDS, k=90)) + "." for i, a in enumerate(articles)}
+    body = {a["title"]: f"{a['title']} is a {a['description'].lower()}. {' '.join(random.choices(WORDS, k=90))}." for a in articles}
     return Shelf(
         {
             "hsk": [ask(zh, answer=en, origin=Origin("hsk", str(i))) for i, (zh, en) in enumerate(pairs)],

@@ -7,10 +7,11 @@ from random import Random
 from duomo.modalities.audio import AUDIO
 from duomo.modalities.image import IMAGE
 from duomo.sample import Origin, Part, Sample, ask
-from duomo.tasks import pictures as pics
 from duomo.tasks.baselines import donors
-from duomo.tasks.speaking import SOURCE, clip_of, nearest_clips, spoken, voices
-from duomo.tasks.speaking import keep as keep_sound
+from duomo.tasks.pictures import SIDE, Picture, beside, keep_picture, nearest_digits, pictures, pixels, redrawn, ungrouped
+from duomo.tasks.pictures import SOURCE as SEEN
+from duomo.tasks.speaking import LICENCE, clip_of, keep_sound, nearest_clips, spoken, voices
+from duomo.tasks.speaking import SOURCE as HEARD
 from duomo.tasks.split import origin_group
 from duomo.tasks.swap import hide, show
 from duomo.tasks.task import Ablation, Answer, Metric, Row, Split, Store, Task
@@ -22,7 +23,6 @@ QUESTIONS: Mapping[str, Mapping[str, str]] = {
     "left": {"en": "what is on the left?", "zh": "左边是什么？"},
     "right": {"en": "what is on the right?", "zh": "右边是什么？"},
 }
-LICENCE = "GPL-3.0-or-later"  # of the voice
 COMPARED = 600  # training questions that the classical baseline knows
 
 
@@ -47,9 +47,7 @@ class Case:
         return DIGITS[self.language][self.digit]
 
 
-def two_senses(
-    samples: int = 8000, valid: int = 100, test: int = 400, written: float = 0.35, spoken_each: int = 64, seed: int = 0
-) -> Task:
+def two_senses(samples: int = 8000, valid: int = 100, test: int = 400, written: float = 0.35, spoken_each: int = 64, seed: int = 0) -> Task:
     """Answer a spoken question about a picture of two different digits.
 
     `written`: share of the training questions that come as text; `spoken_each`: how often each of the eight questions is
@@ -63,7 +61,7 @@ def two_senses(
         metrics=(Metric("accuracy", lambda rows: sum(row["right"] for row in rows) / len(rows), chance=1 / 20),),
         baselines=_baselines,
         control=_control,
-        sources=(pics.SOURCE, SOURCE),
+        sources=(SEEN, HEARD),
         # The best blind guesses, counted over all pairs of different digits, questions and languages (the test does so too):
         ablations=(
             # each digit is the answer to two of four questions, in one of two languages
@@ -93,24 +91,25 @@ def case_of(sample: Sample) -> Case:
 
 
 def _samples(split: Split, store: Store, random: Random, count: int, written: float, spoken_each: int) -> Iterator[Sample]:
-    shown = pics.pictures(split, store)
+    shown = pictures(split, store)
     asked = _spoken(split, store, random, spoken_each if split == "train" else max(1, spoken_each // 8))
     kinds = list(asked)
     for i in range(count):
         question, language = kinds[i % len(kinds)]
         left, right = _two(shown, random)
         case = Case(question, language, left.digit, right.digit)
-        drawn = [p.pixels_HW if split == "test" else pics.redrawn(p.pixels_HW, random) for p in (left, right)]
+        drawn = [p.pixels_HW if split == "test" else redrawn(p.pixels_HW, random) for p in (left, right)]
         as_text = split == "train" and random.random() < written
         how: Part | str = QUESTIONS[question][language] if as_text else random.choice(asked[question, language])
         name = f"{question} {language} {left.digit} {right.digit} {left.id} {right.id}"
-        origin = Origin(f"{pics.SOURCE}+{SOURCE}", name, f"{left.licence}, {LICENCE}", group=left.id, synthetic=True)
-        yield ask(pics.keep(pics.beside(*drawn), store), how, answer=case.answer, origin=origin)
+        origin = Origin(f"{SEEN}+{HEARD}", name, f"{left.licence}, {LICENCE}", group=left.id, synthetic=True)
+        sample = ask(keep_picture(beside(*drawn), store), how, answer=case.answer, origin=origin)
+        yield ungrouped(sample) if split == "valid" else sample
 
 
 def _spoken(split: Split, store: Store, random: Random, each: int) -> dict[tuple[str, str], list[Part]]:
     """Every question as the voices of the split say it."""
-    speak: Callable[..., bytes] = store.open(SOURCE).speak
+    speak: Callable[..., bytes] = store.open(HEARD).speak
     bend = 0.09 if split == "train" else 0.0
     said: dict[tuple[str, str], list[Part]] = {(question, language): [] for question in QUESTIONS for language in LANGUAGES}
     for (question, language), parts in said.items():
@@ -121,7 +120,7 @@ def _spoken(split: Split, store: Store, random: Random, each: int) -> dict[tuple
     return said
 
 
-def _two(shown: Sequence[pics.Picture], random: Random) -> tuple[pics.Picture, pics.Picture]:
+def _two(shown: Sequence[Picture], random: Random) -> tuple[Picture, Picture]:
     """Two pictures of different digits, all pairs of digits alike."""
     while True:
         left, right = random.choice(shown), random.choice(shown)
@@ -175,9 +174,9 @@ def _baselines(train: Sequence[Sample], test: Sequence[Sample], store: Store) ->
 
 
 def _seen_digits(test: Sequence[Sample], store: Store) -> list[tuple[int, int]]:
-    known = pics.pictures("train", store)
+    known = pictures("train", store)
     parts = [part for sample in test for part in sample.media() if part.kind == IMAGE.name]
-    shown = [pics.pixels(store.bytes(str(part.value))) for part in parts]
-    halves = [half for picture_HW in shown for half in (picture_HW[:, : pics.SIDE], picture_HW[:, pics.SIDE :])]
-    found = pics.nearest_digits(known, halves)
+    shown = [pixels(store.bytes(str(part.value))) for part in parts]
+    halves = [half for picture_HW in shown for half in (picture_HW[:, :SIDE], picture_HW[:, SIDE:])]
+    found = nearest_digits(known, halves)
     return list(zip(found[::2], found[1::2], strict=True))

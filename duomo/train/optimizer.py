@@ -79,10 +79,10 @@ def orthogonal(x_PRC: Tensor, iterations: int = 5) -> Tensor:
 
 
 def optimizer(model: nn.Module, recipe: TrainRecipe) -> Optimizer:
-    """The recipe's optimizer over what is to be trained: matrices decay, vectors and token tables do not."""
+    """The recipe's optimizer over what is to be trained: matrices decay; vectors, tables and the head do not."""
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
-    matrices = [p for _, p in trained if p.ndim == 2 and id(p) not in tables]
+    matrices = [p for name, p in trained if p.ndim == 2 and id(p) not in tables and not name.endswith(("head.weight", "positions.table"))]
     chosen = {id(p) for p in matrices}
     others = [p for _, p in trained if id(p) not in chosen]
     if recipe.optimizer == "muon":

@@ -1,0 +1,108 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from duomo.tokenizer import CHAT_FORMATS, CONTROL, Tokenizer
+from tests.small import SENTENCES, tokenizer
+
+CONTROLS = [*CONTROL, "<|image|>", "<|audio|>", "<|video|>"]
+hostile = st.lists(st.one_of(st.sampled_from(CONTROLS), st.text(max_size=8), st.sampled_from(["<|", "|>", "<|image", " "])), max_size=8).map("".join)
+
+
+def control_ids():
+    return set(tokenizer().special.values())
+
+
+@settings(max_examples=300, deadline=None)
+@given(hostile)
+def test_no_text_yields_a_control_id_and_all_text_comes_back(text):
+    ids = tokenizer().encode(text)
+    assert not control_ids() & set(ids)
+    assert tokenizer().decode(ids) == text
+
+
+@pytest.mark.parametrize("text", CONTROLS)
+def test_the_name_of_a_control_token_is_plain_text(text):
+    assert not control_ids() & set(tokenizer().encode(text))
+    assert tokenizer().decode(tokenizer().encode(text)) == text
+
+
+def test_half_a_character_becomes_a_question_mark():
+    assert tokenizer().decode(tokenizer().encode("a\ud83db")) == "a?b"
+
+
+def test_a_half_character_does_not_stop_learning():
+    assert Tokenizer.learn(["a\ud83db"], 300).vocab_size >= 256
+
+
+def test_control_tokens_come_first_and_in_this_order():
+    assert [tokenizer().special[name] for name in CONTROLS] == list(range(len(CONTROLS)))
+
+
+def test_decoding_leaves_control_tokens_out():
+    assert tokenizer().decode([1, *tokenizer().encode("hi"), tokenizer().stop_id]) == "hi"
+
+
+def test_placeholders_are_the_modalities():
+    assert list(tokenizer().placeholders()) == ["image", "audio", "video"]
+
+
+def test_learned_words_are_shorter_than_bytes():
+    assert len(tokenizer().encode("I love to read books.")) < 15
+    assert len(tokenizer().encode("喜欢")) < len("喜欢".encode())
+
+
+def test_digits_stand_alone():
+    assert len(tokenizer().encode("1234")) == 4
+
+
+def test_it_never_learns_more_than_asked():
+    assert Tokenizer.learn(SENTENCES, 280).vocab_size == 280
+    assert Tokenizer.learn(["a"], 4000).vocab_size == 256 + len(CONTROL)
+
+
+def test_saved_and_loaded_it_is_the_same(tmp_path):
+    tokenizer().save(tmp_path / "tokenizer.json")
+    loaded = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert loaded.special == tokenizer().special
+    for text in (*SENTENCES, "<|assistant|>", "🙂 naïve"):
+        assert loaded.encode(text) == tokenizer().encode(text)
+
+
+def test_learning_twice_gives_the_same(tmp_path):
+    first, second = (Tokenizer.learn(SENTENCES, 300, media=["image"]) for _ in range(2))
+    assert first.inner.to_str() == second.inner.to_str()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1, 2"])
+def test_what_is_no_tokenizer_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "tokenizer.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=r"tokenizer\.json: not a tokenizer\.json"):
+        Tokenizer.load(path)
+    with pytest.raises(ValueError, match="can not be read"):
+        Tokenizer.load(tmp_path / "none.json")
+
+
+def test_a_chat_format_without_its_control_tokens_is_refused(tmp_path):
+    tokenizer().save(tmp_path / "tokenizer.json")
+    with pytest.raises(ValueError, match=r"tokenizer\.json: chat format 'chatml' needs <\|im_end\|>"):
+        Tokenizer.load(tmp_path / "tokenizer.json", "chatml")
+    with pytest.raises(ValueError, match="no chat format 'mine'; known: duomo"):
+        Tokenizer.load(tmp_path / "tokenizer.json", "mine")
+
+
+def test_only_pieces_of_a_format_become_control_ids():
+    pieces = CHAT_FORMATS["duomo"].open("user") + ("<|bos|>x",)
+    ids = list(tokenizer().pieces(pieces))
+    assert ids[0] == tokenizer().special["<|user|>"]
+    assert not control_ids() & set(ids[1:])
+
+
+def test_tokens_are_shown_as_people_read_them():
+    t = tokenizer()
+    assert t.readable(t.special["<|image|>"]) == "<|image|>"
+    assert "".join(t.readable(id) for id in t.encode("I love 喜欢")) == "I love 喜欢"
+    assert "".join(t.readable(id) for id in t.encode("龘")) == "".join(f"\\x{byte:02x}" for byte in "龘".encode())
+    with pytest.raises(ValueError, match="ids go from 0 to"):
+        t.readable(10**6)
