@@ -86,6 +86,8 @@ class SenseRecipe(Part):
     front: Literal["patch", "conv"] = "conv"
     channels: tuple[int, ...] = ()  # of the convolutions; the last equals block.dim
     strides: tuple[tuple[int, ...], ...] = ()  # per convolution and axis; their product is cut.merge
+    norm: bool = False  # of each convolution's channels, by their root mean square
+    outside: float = 0.0  # the value that stands for nothing there, within an item and around it: -1 for black and for silence
     depth: int = Field(0, ge=0)
     block: BlockRecipe = BlockRecipe(dim=128, heads=4, position="none")
     frozen: bool = False

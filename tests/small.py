@@ -29,8 +29,8 @@ STRIDES: dict[str, tuple[tuple[int, ...], ...]] = {"image": ((2, 2), (2, 2)), "a
 
 @lru_cache(maxsize=1)
 def tokenizer() -> Tokenizer:
-    """About 300 ids."""
-    return Tokenizer.learn(SENTENCES, 300, media=list(MODALITIES))
+    """400 ids, longer words in both languages among them."""
+    return Tokenizer.learn(SENTENCES, 400, media=list(MODALITIES))
 
 
 @lru_cache(maxsize=64)
@@ -76,7 +76,7 @@ def model_recipe(shape: Shape = "decoder", senses: Sequence[str] = tuple(CUTS), 
     inner = BlockRecipe(dim=16, heads=2, position="none")
     made = {name: SenseRecipe(cut=CUTS[name], channels=(8, 16), strides=STRIDES[name], depth=1, block=inner) for name in senses}
     depths = {"encoder_depth": 0 if shape == "decoder" else depth, "decoder_depth": 0 if shape == "encoder" else depth}
-    return ModelRecipe(shape=shape, vocab_size=320, block=block or BlockRecipe(dim=32, heads=4, kv_heads=2), senses=made, max_positions=256, **depths)
+    return ModelRecipe(shape=shape, vocab_size=400, block=block or BlockRecipe(dim=32, heads=4, kv_heads=2), senses=made, max_positions=256, **depths)
 
 
 def model(recipe: ModelRecipe, seed: int = 0) -> Model:

@@ -17,6 +17,7 @@ from duomo.blocks.stack import Stack
 from duomo.recipe import CutRecipe, SenseRecipe
 
 CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+EPS = 1e-5
 FREQUENCIES = 8  # wavelengths of 4 to 512 tokens
 
 
@@ -31,7 +32,7 @@ class Place(nn.Module):
     def forward(self, coords_NA: Tensor) -> Tensor:
         rate = (math.pi / 2) * 0.5 ** torch.arange(FREQUENCIES, device=coords_NA.device)
         angle = (coords_NA[..., None] * rate).flatten(-2)
-        return self.map(torch.cat([angle.sin(), angle.cos()], -1))
+        return self.map(torch.cat([angle.sin(), angle.cos()], -1).to(self.map.weight.dtype))
 
 
 class PatchFront(nn.Module):
@@ -50,14 +51,15 @@ class PatchFront(nn.Module):
 class ConvFront(nn.Module):
     """Convolutions over the grid of patches of each item; what lies outside an item is zero at every layer.
 
-    So an item's tokens are the same alone or beside larger ones. One axis, strides 1 and 2: Whisper's front.
+    So an item's tokens are the same alone or beside larger ones. One axis, strides 1 and 2: Whisper's front, without norm.
     """
 
-    def __init__(self, features: int, channels: tuple[int, ...], strides: tuple[tuple[int, ...], ...]):
+    def __init__(self, recipe: SenseRecipe, features: int):
         super().__init__()
-        conv: Any = CONV[len(strides[0])]
-        ins = (features, *channels[:-1])
-        convs = [conv(i, o, 3, stride=s, padding=1) for i, o, s in zip(ins, channels, strides, strict=True)]
+        self.normed, self.outside = recipe.norm, recipe.outside
+        conv: Any = CONV[len(recipe.strides[0])]
+        widths = zip((features, *recipe.channels[:-1]), recipe.channels, recipe.strides, strict=True)
+        convs = [conv(i, o, 3, stride=stride, padding=1) for i, o, stride in widths]
         for module in convs:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             nn.init.zeros_(module.bias)
@@ -66,10 +68,13 @@ class ConvFront(nn.Module):
     def forward(self, media: Media) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens (M, N, D), their coordinates (M, N, A), and which are real (M, N)."""
         x, real = canvas(media)
+        x = (x - self.outside) * real
         for conv in self.convs:
             steps = (slice(None), slice(None), *(slice(None, None, step) for step in conv.stride))
-            real = real[steps]
-            x = F.gelu(conv(x)) * real
+            x, real = conv(x), real[steps]
+            if self.normed:
+                x = x * torch.rsqrt(x.square().mean(1, keepdim=True) + EPS)
+            x = F.gelu(x) * real
         grid = torch.stack(torch.meshgrid(*(torch.arange(n, device=x.device) for n in x.shape[2:]), indexing="ij"), -1)
         coords_MNA = grid.flatten(0, -2).float().expand(len(x), -1, -1)
         return x.flatten(2).transpose(1, 2), coords_MNA, real.flatten(1)
@@ -98,7 +103,7 @@ class Sense(nn.Module):
         _refuse_misfit(recipe, cut)
         inner = recipe.block.dim
         if recipe.front == "conv":
-            self.front: nn.Module = ConvFront(cut.patch_features, recipe.channels, recipe.strides)
+            self.front: nn.Module = ConvFront(recipe, cut.patch_features)
         else:
             self.front = PatchFront(cut.patch_features, inner)
         self.place = Place(len(cut.hop), inner)

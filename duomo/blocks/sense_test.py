@@ -26,10 +26,10 @@ def media(items):
     return collate_media([[Rendered(media=[("x", one)])] for one in items])["x"]
 
 
-def sense(axes, front="conv", depth=2, position="none"):
+def sense(axes, front="conv", depth=2, position="none", **more):
     strides = ((2,) * axes, (1,) * axes) if front == "conv" else ()
     block = BLOCK.model_copy(update={"position": position})
-    recipe = SenseRecipe(front=front, channels=(8, 16) if front == "conv" else (), strides=strides, depth=depth, block=block)
+    recipe = SenseRecipe(front=front, channels=(8, 16) if front == "conv" else (), strides=strides, depth=depth, block=block, **more)
     merge = (2,) * axes if front == "conv" else (1,) * axes
     cut = CutRecipe(size=(16,) * axes, hop=(1,) * axes, merge=merge, features=3)
     return redrawn(Sense(recipe, cut, 24)).eval(), merge
@@ -54,6 +54,15 @@ def test_what_stands_in_the_padding_is_not_seen():
         batch.values_MNF[m, count:] = 99.0
         batch.coords_MNA[m, count:] = 3
     assert torch.equal(before, layer(batch))
+
+
+def test_normed_convolutions_and_another_outside_keep_items_apart():
+    layer, merge = sense(2, norm=True, outside=-1.0)
+    items = [item(grid, merge) for grid in GRIDS[2]]
+    together = layer(media(items))
+    assert (together - torch.cat([layer(media([one])) for one in items])).abs().max() < 1e-5
+    for other in (sense(2, norm=False, outside=-1.0), sense(2, norm=True)):
+        assert (together - other[0](media(items))).abs().max() > 1e-2
 
 
 def test_rotary_senses_turn_by_their_first_axis():

@@ -51,9 +51,17 @@ def test_a_resumed_loader_reads_on_where_the_other_stopped(shards):
 def test_micro_batches_are_the_same_rows(shards, shape):
     whole, parts = loader(shards, shape, rows=6).step(3), loader(shards, shape, rows=6, micro_batches=4).step(3)
     assert len(whole) == 1 and len(parts) == 3
-    for name in ("labels_BT", "weight_BT"):
-        rows = [row[row != (IGNORE if name == "labels_BT" else 0)].tolist() for part in parts for row in getattr(part, name)]
-        assert rows == [row[row != (IGNORE if name == "labels_BT" else 0)].tolist() for row in getattr(whole[0], name)]
+    assert [learned(row) for part in parts for row in rows_of(part)] == [learned(row) for row in rows_of(whole[0])]
+
+
+def rows_of(batch):
+    weight_BT = torch.ones(batch.labels_BT.shape) if batch.weight_BT is None else batch.weight_BT
+    return zip(batch.labels_BT, weight_BT, strict=True)
+
+
+def learned(row):
+    labels, weights = row
+    return labels[labels != IGNORE].tolist(), weights[labels != IGNORE].tolist()
 
 
 def test_each_data_set_brings_its_weight(shards):

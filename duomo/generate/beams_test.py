@@ -28,17 +28,14 @@ def opened(*rows):
 
 @torch.inference_mode()
 def exhaustive(m, item, penalty, length=3):
-    """All answers that end within `length` tokens, or have so many; the best of them."""
-    found = []
-    for size in range(1, length + 1):
-        for ids in product(range(VOCAB), repeat=size):
-            if STOP in ids[:-1] or (ids[-1] != STOP and size < length):
-                continue
-            whole = prompt([Rendered(item.ids + list(ids), [False] * (len(item.ids) + size), turn=item.turn)], m.recipe.shape)
-            log_p = m(whole)[0, -size - 1 : -1].log_softmax(-1)
-            score = float(log_p[range(size), list(ids)].sum()) / size**penalty
-            found.append((score, [id for id in ids if id != STOP]))
-    return max(found)[1]
+    """The best of all answers that end within `length` tokens or have so many, each read as a whole."""
+    every = [ids for size in range(1, length + 1) for ids in product(range(VOCAB), repeat=size)]
+    answers = [ids for ids in every if STOP not in ids[:-1] and (ids[-1] == STOP or len(ids) == length)]
+    whole = [Rendered(item.ids + list(ids), [False] * (len(item.ids) + len(ids)), turn=item.turn) for ids in answers]
+    log_p = m(prompt(whole, m.recipe.shape)).log_softmax(-1)
+    costs = [float(row[-len(ids) - 1 : -1][range(len(ids)), list(ids)].sum()) for row, ids in zip(log_p, answers, strict=True)]
+    best = max(zip(costs, answers, strict=True), key=lambda pair: pair[0] / len(pair[1]) ** penalty)[1]
+    return [id for id in best if id != STOP]
 
 
 @pytest.mark.parametrize("shape", SHAPES)

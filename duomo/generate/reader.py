@@ -71,7 +71,8 @@ def refuse_training(model: Model) -> None:
 def select(stream: Stream, rows_B: Tensor) -> Stream:
     """These rows of a stream, with their media."""
     media = {name: _items(items, rows_B) for name, items in stream.media.items()}
-    return replace(stream, **{name: getattr(stream, name)[rows_B] for name in COLUMNS}, media=media)
+    shown = {name: items for name, items in media.items() if len(items.row_M)}
+    return replace(stream, **{name: getattr(stream, name)[rows_B] for name in COLUMNS}, media=shown)
 
 
 def _items(media: Media, rows_B: Tensor) -> Media:

@@ -37,7 +37,7 @@ def said(m, items, stop_id=NEVER, cached=True, **how):
 @pytest.mark.parametrize("how", [{}, {"temperature": 1.5, "top_k": 40, "repetition_penalty": 1.3, "seed": 3}], ids=["greedy", "drawn"])
 def test_cached_equals_uncached_token_for_token(m, how):
     fast, slow = said(m, opened(), **how), said(m, opened(), cached=False, **how)
-    assert fast == slow and len({tuple(row) for row in fast}) == len(fast)
+    assert fast == slow and len({tuple(row) for row in fast}) > 5
 
 
 def test_a_batch_of_many_lengths_equals_each_alone(m):
@@ -45,18 +45,20 @@ def test_a_batch_of_many_lengths_equals_each_alone(m):
 
 
 def test_the_media_are_seen(m):
-    a, b = (said(m, [rendered(question("image", n), answer=False)]) for n in (1, 3))
-    assert a != b
+    pictures = [[rendered(question("image", n), answer=False)] for n in (1, 3)]
+    a, b = (Reader(m, prompt(items, m.recipe.shape), 1).hidden()[:, -1] for items in pictures)
+    assert (a - b).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("cached", [True, False], ids=["cached", "uncached"])
 def test_rows_that_are_done_say_stop_and_disturb_no_one(m, cached):
-    free = said(m, opened())
-    stop = max({id for row in free for id in row}, key=lambda id: sum(id in row[:8] for row in free))
+    varied = {"repetition_penalty": 2.0}
+    free = said(m, opened(), **varied)
+    stop = max({id for row in free for id in row}, key=lambda id: len({row.index(id) for row in free if id in row}))
     ended = [row[: row.index(stop)] if stop in row else row for row in free]
     assert len({len(row) for row in ended}) > 2
     length = min(12, max(map(len, ended)) + 1)
-    assert said(m, opened(), stop, cached) == [(row + [stop] * 12)[:length] for row in ended]
+    assert said(m, opened(), stop, cached, **varied) == [(row + [stop] * 12)[:length] for row in ended]
 
 
 def test_no_one_says_a_placeholder(m):
@@ -77,7 +79,7 @@ def test_rows_are_selected_with_their_media():
     s = prompt(items, "decoder").target
     order = torch.tensor([7, 0, 7, 1])
     again, wanted = select(s, order), prompt([items[i] for i in order], "decoder").target
-    assert wanted.media.keys() < again.media.keys()  # what no row shows any more is empty
+    assert wanted.media.keys() == again.media.keys() < s.media.keys()
     for name, media in wanted.media.items():
         mine = again.media[name]
         assert torch.equal(mine.row_M, media.row_M) and torch.equal(mine.count_M, media.count_M)

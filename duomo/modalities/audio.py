@@ -130,5 +130,6 @@ AUDIO = Modality(
     cut=cut,
     write=to_wav,
     suffix=".wav",
+    suffixes=(".flac", ".ogg", ".mp3"),
     default=CutRecipe(size=(800,), hop=(1,), merge=(8,), features=80, rate=100),
 )

@@ -133,5 +133,6 @@ IMAGE = Modality(
     cut=cut,
     write=to_png,
     suffix=".png",
+    suffixes=(".jpg", ".jpeg", ".webp", ".gif"),
     default=CutRecipe(size=(28, 56), hop=(1, 1), merge=(16, 16), features=1),
 )

@@ -192,5 +192,6 @@ VIDEO = Modality(
     cut=cut,
     write=write,
     suffix=".mp4",
+    suffixes=(".webm", ".gif"),
     default=CutRecipe(size=(12, 48, 48), hop=(1, 2, 2), merge=(2, 8, 8), features=1, rate=4),
 )

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from duomo.tasks.continuation import text
+from duomo.tasks.continuation import reviews, text
 from duomo.tasks.digits import digits
 from duomo.tasks.motion import motion
 from duomo.tasks.passages import description, topic
@@ -33,6 +33,7 @@ TASKS: dict[str, Callable[..., Task]] = {
     "translation_zh_en": translation_zh_en,
     "sentiment": sentiment,
     "text": text,
+    "reviews": reviews,
     "topic": topic,
     "description": description,
 }

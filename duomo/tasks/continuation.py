@@ -1,11 +1,12 @@
 """Text: plain documents, learned whole and scored by likelihood in bits per byte."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
 from duomo.sample import Message, Sample, ask
 from duomo.sample import text as words
+from duomo.tasks import sentiment
 from duomo.tasks.ngram import ByteNgram, bits_per_byte
 from duomo.tasks.passages import SOURCE, Article, articles, shorten
 from duomo.tasks.split import origin_group
@@ -23,20 +24,40 @@ def text(max_chars: int = 600, documents: int = 0, asked: float = 0.1) -> Task:
     """
     if max_chars < 1 or documents < 0 or not 0 <= asked <= 1:
         raise ValueError("text: max_chars is at least 1, documents at least 0, asked between 0 and 1")
+    about = "how well unseen encyclopedia text is foreseen, in bits per byte; the control has the words of each document shuffled"
+    return _task("text", lambda split, store: _samples(split, store, max_chars, documents, asked), SOURCE, about, " ")
+
+
+def reviews(max_chars: int = 0) -> Task:
+    """The reviews of `sentiment` as documents without their labels, of at most `max_chars` characters (0: whole), split as there."""
+    if max_chars < 0:
+        raise ValueError(f"reviews: max_chars {max_chars} is not a length; 0 keeps reviews whole")
+    about = "how well unseen shop and hotel reviews are foreseen, in bits per byte; the control has the letters of each shuffled"
+    return _task("reviews", lambda split, store: _reviews(split, store, max_chars), sentiment.SOURCE, about, "")
+
+
+def _task(name: str, samples: Callable[[Split, Store], Iterator[Sample]], source: str, about: str, gap: str) -> Task:
+    """`gap` stands between what the control shuffles."""
     return Task(
-        name="text",
-        samples=lambda split, store: _samples(split, store, max_chars, documents, asked),
+        name=name,
+        samples=samples,
         score=_score,
         metrics=(Metric("bits per byte", _bits, higher_is_better=False, chance=8.0),),
         baselines=_baselines,
-        control=_shuffled,
+        control=lambda test, random: _shuffled(test, random, gap),
         ablations=(Ablation("end of another", _crossed),),
-        sources=(SOURCE,),
+        sources=(source,),
         ask="likelihood",
         group=origin_group,
         max_tokens=128,
-        about="how well unseen encyclopedia text is foreseen, in bits per byte; the control has the words of each document shuffled",
+        about=about,
     )
+
+
+def _reviews(split: Split, store: Store, max_chars: int) -> Iterator[Sample]:
+    for review in sentiment.reviews(split, store):
+        body = review.messages[0].text
+        yield Sample((Message("assistant", (words(body[: max_chars or None]),)),), origin=review.origin)
 
 
 def _samples(split: Split, store: Store, max_chars: int, documents: int, asked: float) -> Iterator[Sample]:
@@ -82,9 +103,10 @@ def _whole(sample: Sample) -> str:
     return " ".join(message.text.removeprefix(PROMPT) for message in sample.messages)
 
 
-def _shuffled(test: Sequence[Sample], random: Random) -> list[Sample]:
-    """The same documents, their words in random order: the same bytes, nothing left to foresee but the words themselves."""
-    return [_said(sample, " ".join(random.sample(parts := sample.answer.split(" "), len(parts)))) for sample in test]
+def _shuffled(test: Sequence[Sample], random: Random, gap: str) -> list[Sample]:
+    """The same documents, their words (without a gap: letters) in random order: the same bytes, nothing else left to foresee."""
+    parts = [sample.answer.split(gap) if gap else list(sample.answer) for sample in test]
+    return [_said(sample, gap.join(random.sample(pieces, len(pieces)))) for sample, pieces in zip(test, parts, strict=True)]
 
 
 def _crossed(test: Sequence[Sample], random: Random) -> list[Sample]:

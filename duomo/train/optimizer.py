@@ -16,7 +16,7 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 class Muon(Optimizer):
-    """Momentum made orthogonal, for the matrices of hidden layers; AdamW for all else, in one optimizer.
+    """Momentum made orthogonal, for the matrices of hidden layers and filters seen as matrices; AdamW for all else, in one optimizer.
 
     torch.optim.Muon casts to bfloat16, which is many times slower than float32 on most CPUs, and takes matrices one by one.
     """
@@ -39,11 +39,11 @@ class Muon(Optimizer):
         by_shape = defaultdict(list)
         for p in parameters:
             by_shape[tuple(p.shape)].append(p)
-        for (rows, columns), same in by_shape.items():
-            updates_PRC = torch.stack([self._momentum(p, group["momentum"]) for p in same])
-            scale = max(1.0, rows / columns) ** 0.5
+        for (rows, *rest), same in by_shape.items():
+            updates_PRC = torch.stack([self._momentum(p, group["momentum"]).flatten(1) for p in same])
+            scale = max(1.0, rows / math.prod(rest)) ** 0.5
             for p, update_RC in zip(same, orthogonal(updates_PRC), strict=True):
-                p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update_RC, alpha=-group["lr"] * scale)
+                p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update_RC.view_as(p), alpha=-group["lr"] * scale)
 
     def _momentum(self, p: nn.Parameter, decay: float) -> Tensor:
         assert p.grad is not None
@@ -82,7 +82,7 @@ def optimizer(model: nn.Module, recipe: TrainRecipe) -> Optimizer:
     """The recipe's optimizer over what is to be trained: matrices decay; vectors, tables and the head do not."""
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
-    matrices = [p for name, p in trained if p.ndim == 2 and id(p) not in tables and not name.endswith(("head.weight", "positions.table"))]
+    matrices = [p for name, p in trained if p.ndim >= 2 and id(p) not in tables and not name.endswith(("head.weight", "positions.table"))]
     chosen = {id(p) for p in matrices}
     others = [p for _, p in trained if id(p) not in chosen]
     if recipe.optimizer == "muon":

@@ -1,0 +1,232 @@
+"""duomo evaluate RECIPE: measures a run on held-out data, and writes report.json and report.html beside its weights."""
+
+import multiprocessing
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from duomo import report as reports
+from duomo.batch import Patches
+from duomo.checkpoint import Run, open_run
+from duomo.commands import fetch, page
+from duomo.commands.prepare import prepared
+from duomo.commands.show import bars
+from duomo.data import lineage
+from duomo.data.prepare import digest
+from duomo.data.render import cut
+from duomo.data.splits import samples_in
+from duomo.data.store import Store
+from duomo.evaluate import scoreboard
+from duomo.evaluate.run import Evaluation, Setting, evaluate, pick
+from duomo.generate import Said, Sampling, Speaker
+from duomo.recipe import CutRecipe, Recipe
+from duomo.report import Report
+from duomo.sample import Part, Sample
+from duomo.tasks import build
+from duomo.tasks.task import Answer, Split, Task
+from duomo.tasks.task import Store as Place
+from duomo.train import log
+
+RUNS = Path("runs")
+LIBRARIES = ("duomo", "torch", "numpy", "tokenizers")  # whose versions move figures
+Baselines = Mapping[str, Sequence[str] | float]
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A Speaker as what is measured."""
+
+    speaker: Speaker
+
+    def answer(self, samples: Sequence[Sample], max_tokens: int) -> Sequence[Answer]:
+        """Writes an answer to each."""
+        return _answers(self.speaker.answer(samples, max_tokens))
+
+    def rank(self, samples: Sequence[Sample]) -> Sequence[Answer]:
+        """Picks one of each sample's choices."""
+        return _answers(self.speaker.rank(samples))
+
+    def likelihood(self, samples: Sequence[Sample]) -> Sequence[Answer]:
+        """Gives each sample's own answer with what it cost."""
+        return _answers(self.speaker.likelihood(samples))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One task of a run as another process can make it: where its prepared samples lie, if it was learned, and its options."""
+
+    name: str
+    options: Mapping[str, Any]
+    root: Path
+    folder: Path | None
+
+    def task(self) -> Task:
+        """The task, its samples read from where they were prepared, so that nothing is drawn or spoken anew."""
+        task, folder = build(self.name, **self.options), self.folder
+        if folder is None:
+            return task
+        return replace(task, samples=lambda split, store: samples_in(folder / f"{split}.jsonl"))
+
+    def baselines(self, setting: Setting) -> Baselines:
+        """What classical methods say to the very samples that the model is asked."""
+        task, store = self.task(), Store(self.root)
+        return task.baselines(list(task.samples("train", store)), pick(task, store, setting), store)
+
+
+def run(recipe: Recipe, runs: Path = RUNS, workers: int | None = None) -> Report:
+    """Measures `runs/NAME` on every task that it learned, and on those of `recipe.evaluate`.
+
+    With more than one worker (None: one per core) the baselines are computed beside the model. Raises ValueError where there is
+    no run, and where the recipe's held-out data may have been trained on.
+    """
+    began, folder = time.monotonic(), runs / recipe.name
+    opened = open_run(folder)
+    _suits(recipe, opened)
+    asked = list(_asked(recipe, workers))
+    setting = Setting("test", recipe.evaluate.samples, recipe.evaluate.resamples, recipe.seed)
+    if recipe.train.threads:
+        torch.set_num_threads(recipe.train.threads)
+    with _helper(workers or os.cpu_count() or 1) as helper:
+        found = _measured(asked, speaker(opened, recipe), setting, helper)
+    rows = tuple(row for one in found.values() for row in one.rows)
+    examples = tuple(example for one in found.values() for example in one.examples)
+    seconds = {name: round(one.seconds, 1) for name, one in found.items()} | {"all": round(time.monotonic() - began, 1)}
+    report = Report(f"{recipe.name}: what it can do", rows, examples, facts(opened, recipe, seconds))
+    reports.save(report, folder / "report.json")
+    written = page.write(report, folder, Path(recipe.data.cache))
+    table = scoreboard.text(scoreboard.merge({recipe.name: report}))
+    return replace(report, lines=(*table.splitlines(), "", f"with examples to see and hear: {written}"))
+
+
+def speaker(opened: Run, recipe: Recipe) -> Speaker:
+    """The run's model, which answers greedily, or by beams where the recipe says so."""
+    sampling = Sampling(beams=recipe.evaluate.beams)
+    root, batch = Path(recipe.data.cache), recipe.evaluate.batch
+    return Speaker(opened.model, opened.tokenizer, root, sampling, batch)
+
+
+def facts(opened: Run, recipe: Recipe, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """What the figures depend on: recipe, seed, versions, machine; and what the run learned, from what, in what time."""
+    return {
+        "name": recipe.name,
+        "about": recipe.about,
+        "digest": opened.recipe.digest,
+        "seed": recipe.seed,
+        "step": opened.step,
+        "parameters": sum(parameter.numel() for parameter in opened.model.parameters()),
+        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in LIBRARIES},
+        "machine": {"system": platform.platform(), "cores": os.cpu_count(), "threads": torch.get_num_threads(), "device": _device()},
+        "seconds": dict(seconds),
+        "training": _training(opened.folder),
+        "licences": list(lineage.licences(lineage.load(opened.folder / lineage.NAME))),
+    }
+
+
+def _asked(recipe: Recipe, workers: int | None) -> Iterator[Asked]:
+    """The tasks to measure: those of `evaluate.tasks`, or else those learned; and the extra ones. Their sources are fetched."""
+    root, found = Path(recipe.data.cache), prepared(recipe, workers)[0]
+    names = dict.fromkeys((*(recipe.evaluate.tasks or recipe.data.tasks), *recipe.evaluate.extra))
+    strange = [name for name in names if name not in recipe.data.tasks]
+    sources = {source for name in strange for source in build(name, **recipe.data.options.get(name, {})).sources}
+    if sources:
+        fetch.run(sorted(sources), root)
+    for name in names:
+        yield Asked(name, recipe.data.options.get(name, {}), root, None if name in strange else found.folder / name)
+
+
+def _suits(recipe: Recipe, opened: Run) -> None:
+    if digest(recipe) != digest(opened.recipe):
+        raise ValueError(
+            f"{opened.folder} learned from other data than this recipe names, so what is held out here may have been learned there; "
+            f"give the run's own recipe: duomo evaluate {opened.folder}"
+        )
+    if recipe.data.mask_words and not recipe.evaluate.tasks:
+        raise ValueError(f"{opened.folder} learned to fill in masked words and answers nothing yet; measure a run that starts from it")
+
+
+def _measured(asked: Sequence[Asked], speaker: Speaker, setting: Setting, helper: Executor | None) -> dict[str, Evaluation]:
+    tasks = [one.task() for one in asked]
+    waiting = {one.name: helper.submit(one.baselines, setting) for one in asked} if helper else {}
+    store, found = Store(speaker.root), dict[str, Evaluation]()
+    with bars() as shown:
+        bar = shown.add_task("evaluate", total=sum(3 + len(task.ablations) for task in tasks), note="")
+        for task in tasks:
+            before = shown.tasks[bar].completed
+            tick = _ticking(lambda step, note, before=before: shown.update(bar, completed=before + step, note=note))  # type: ignore[misc]
+            given = _given(task, waiting[task.name].result) if helper else task
+            model = Answering(replace(speaker, cutter=_remembering()))
+            found[task.name] = evaluate(given, model, store, setting, tick)
+    return found
+
+
+def _given(task: Task, baselines: Callable[[], Baselines]) -> Task:
+    """The task with baselines that are computed elsewhere, from its training samples, which nobody else reads."""
+
+    def samples(split: Split, store: Place) -> Any:
+        return () if split == "train" else task.samples(split, store)
+
+    return replace(task, samples=samples, baselines=lambda train, test, store: baselines())
+
+
+@contextmanager
+def _helper(workers: int) -> Iterator[Executor | None]:
+    if workers < 2:
+        yield None
+        return
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ticking(move: Callable[[int, str], None]) -> Callable[[str, int, int], None]:
+    return lambda doing, step, steps: move(step, doing)
+
+
+def _answers(said: Sequence[Said]) -> list[Answer]:
+    return [Answer(one.text, one.nats, one.seconds) for one in said]
+
+
+def _remembering() -> Callable[[Part, Mapping[str, CutRecipe], Path], Patches]:
+    """Cuts each file once: controls and ablations show the same ones again."""
+    known: dict[Part, Patches] = {}
+
+    def cutter(part: Part, cuts: Mapping[str, CutRecipe], root: Path) -> Patches:
+        if part not in known:
+            known[part] = cut(part, cuts, root)
+        return known[part]
+
+    return cutter
+
+
+def _training(folder: Path) -> dict[str, Any]:
+    """What the log tells of the training."""
+    lines = log.read(folder)
+    steps, valid = [line for line in lines if "loss" in line], [line["valid"] for line in lines if "valid" in line]
+    if not steps:
+        return {}
+    tokens, seconds = sum(line["tokens"] for line in steps), steps[-1]["elapsed"]
+    of_peak = sum(line["of_peak"] * line["seconds"] for line in steps) / sum(line["seconds"] for line in steps)
+    return {
+        "steps": steps[-1]["step"],
+        "tokens": tokens,
+        "seconds": round(seconds, 1),
+        "tokens_per_second": round(tokens / seconds),
+        "of_peak": round(of_peak, 3),
+        "loss": steps[-1]["loss"],
+        "valid": valid[-1] if valid else {},
+    }
+
+
+def _device() -> str:
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
