@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from duomo.commands.resolve import resolve_model, resolve_recipe
+from duomo.commands.resolve import is_recipe, resolve_model, resolve_recipe
 
 if TYPE_CHECKING:
     from duomo.recipe import Recipe
     from duomo.report import Report
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk's end, the user's share of it, the longest file allowed
 START, LEARN, USE, LOOK = "Start here", "Learn from your data", "Use a model", "Look closely"
 
 app = typer.Typer(
@@ -36,6 +37,8 @@ Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="KEY=VALUE", show_default=False, help="Changes to the recipe, as train.steps=200.")
 ]
 CacheFolder = Annotated[Path, typer.Option(help="Where fetched files are kept.")]
+FROM = "Take a source from here instead: its file, or a folder that holds its files."
+Workers = Annotated[int | None, typer.Option(min=1, show_default=False, help="How many processes; one per core if not said.")]
 Verb = Callable[..., None]
 
 
@@ -87,7 +90,7 @@ def _explain_system(error: OSError) -> str:
     mends = {
         errno.ENOENT: "no such file or directory",
         errno.EACCES: "permission denied; change its rights, or work in another folder",
-        errno.ENOSPC: f"no space left on the disk{_room(error)}; free some, or keep data.cache and runs on another disk",
+        **dict.fromkeys(FULL, f"no space left on the disk{_room(error)}; free some, or keep data.cache and runs on another disk"),
         errno.EROFS: "a read-only file system; work in another folder",
         errno.EISDIR: "is a folder; name a file",
         errno.ENOTDIR: "a file stands where a folder is needed",
@@ -160,7 +163,7 @@ def demo(
 def fetch(
     names: Annotated[list[str], typer.Argument(metavar="NAME", show_default=False, help="Sources, as `duomo sources` lists them.")],
     cache: CacheFolder = Path("cache"),
-    path: Annotated[Path | None, typer.Option(show_default=False, help="Take the files from here instead: a file, or a folder.")] = None,
+    path: Annotated[Path | None, typer.Option("--from", metavar="FILE", show_default=False, help=FROM)] = None,
 ) -> None:
     """Get data or weights by name, checked by their hashes."""
     from duomo.commands import fetch as command
@@ -177,12 +180,15 @@ def sources(cache: CacheFolder = Path("cache")) -> None:
 
 
 @verb(LEARN, "duomo prepare tiny")
-def prepare(recipe: RecipeName, overrides: Overrides = None) -> None:
-    """Read, clean, split and render the data of a recipe."""
-    path = resolve_recipe(recipe)
-    from duomo.commands import prepare as command
+def prepare(recipe: RecipeName, overrides: Overrides = None, workers: Workers = None) -> None:
+    """Read, clean, split and render the data of a recipe.
 
-    show(command.run(path, overrides or ()))
+    Bad records are counted and put aside, with the reason; the rest goes on.
+    """
+    chosen = read_recipe(recipe, overrides)
+    from duomo.commands import ready as command
+
+    show(command.run(chosen, workers))
 
 
 @verb(LEARN, "duomo train tiny train.steps=200")
@@ -205,16 +211,20 @@ def train(
         raise KeyboardInterrupt(str(stop).replace("…", shlex.join([recipe, *(overrides or ())]))) from stop
 
 
-@verb(LEARN, "duomo evaluate tiny evaluate.samples=200")
-def evaluate(recipe: RecipeName, overrides: Overrides = None) -> None:
+@verb(LEARN, "duomo evaluate runs/tiny evaluate.samples=200")
+def evaluate(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE|RUN", show_default=False, help="A recipe that was trained, or its run.")],
+    overrides: Overrides = None,
+    workers: Workers = None,
+) -> None:
     """Score a run on held-out data, beside baselines and controls.
 
     Writes report.json and report.html into the run's folder.
     """
-    chosen = read_recipe(recipe, overrides)
+    chosen, runs = read_recipe(recipe, overrides), Path(recipe).parent if Path(recipe).is_dir() else Path("runs")
     from duomo.commands import evaluate as command
 
-    show(command.run(chosen))
+    show(command.run(chosen, runs, workers))
 
 
 @verb(USE, 'duomo ask runs/four-senses "what is this?" --image x.png', context_settings={"ignore_unknown_options": True})
@@ -228,6 +238,8 @@ def ask(
     """Ask one question about text, pictures, sound or video.
 
     Files stand behind the name of their sense: --image x.png, --audio x.wav, --video x.mp4; each may be repeated. A question may be spoken.
+
+    How words are found may be chosen: --max-tokens 200, --temperature 0.8, --top-k 40, --top-p 0.9, --min-p 0.05, --seed 1, --beams 4, --stop TEXT.
     """
     path, (question, media) = resolve_model(model), read_question(words or [])
     from duomo.commands import ask as command
@@ -264,13 +276,26 @@ def chat(model: ModelName) -> None:
 
 @verb(LOOK, "duomo scoreboard runs/*")
 def scoreboard(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL", show_default=False, help="Run folders that were evaluated.")],
+    models: Annotated[list[str], typer.Argument(metavar="RUN", show_default=False, help="Runs that were evaluated, or their report.json.")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="As a table in Markdown.")] = False,
 ) -> None:
     """Merge the scores of several runs into one table."""
-    paths = [resolve_model(model) for model in models]
+    paths = [Path(model) if Path(model).is_file() else resolve_model(model) for model in models]
     from duomo.commands import scoreboard as command
 
-    show(command.run(paths))
+    show(command.run(paths, markdown))
+
+
+@verb(LOOK, "duomo compare runs/bert-scratch runs/bert-tuned")
+def compare(
+    first: ModelName,
+    second: Annotated[str, typer.Argument(metavar="MODEL", show_default=False, help="The run that may be better.")],
+) -> None:
+    """Ask two runs the same held-out samples: what lies between them?"""
+    paths = (resolve_model(first), resolve_model(second))
+    from duomo.commands import compare as command
+
+    show(command.run(*paths))
 
 
 @verb(LOOK, "duomo lineage runs/four-senses")
@@ -284,11 +309,11 @@ def lineage(model: ModelName) -> None:
 
 @verb(LOOK, 'duomo tokenizer show runs/four-senses "你好, world"', tokenizer, name="show")
 def tokenizer_show(
-    model: ModelName,
+    model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False, help="A run folder, a fetched name, or a tokenizer.json.")],
     text: Annotated[str, typer.Argument(metavar="TEXT", show_default=False, help="A text to cut; none: figures by language.")] = "",
 ) -> None:
     """Print tokens as readable text, with bytes and characters per token."""
-    path = resolve_model(model)
+    path = Path(model) if Path(model).is_file() else resolve_model(model)
     from duomo.commands import tokenizer as command
 
     show(command.show(path, text))
@@ -303,29 +328,34 @@ def tokenizer_learn(recipe: RecipeName, overrides: Overrides = None) -> None:
     show(command.learn(chosen))
 
 
-@verb(LOOK, "duomo data show tiny", data, name="show")
+@verb(LOOK, "duomo data show my.csv -n 2 question=title answer=body", data, name="show")
 def data_show(
-    what: Annotated[str, typer.Argument(metavar="RECIPE", show_default=False, help="A recipe, or a data set of your own.")],
-    overrides: Overrides = None,
+    what: Annotated[str, typer.Argument(metavar="RECIPE|PATH", show_default=False, help="A recipe, or a data set of your own.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", show_default=False, help="Changes to the recipe, or the data set's form.")
+    ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="How many samples of each data set.")] = 5,
 ) -> None:
     """Preview rendered samples: tokens, what is learned of them, media."""
-    path = Path(what) if Path(what).exists() else resolve_recipe(what)
+    chosen = read_recipe(what, overrides) if is_recipe(what) else None
     from duomo.commands import data as command
 
-    show(command.show(path, overrides or (), n))
+    show(command.show(chosen, n) if chosen else command.show_file(Path(what), overrides or (), n))
 
 
 @verb(LOOK, "duomo data check my.csv question=title answer=body", data, name="check")
 def data_check(
     path: Annotated[Path, typer.Argument(metavar="PATH", show_default=False, help="A data set of your own.")],
-    choices: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", show_default=False, help="Its form, as format=csv.")] = None,
+    choices: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", show_default=False, help="Its form, as question=title answer=body.")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="csv, sharegpt, text, …; found by the look of it if not said.")] = "auto",
     limit: Annotated[int, typer.Option(min=1, help="How many faults to show.")] = 50,
 ) -> None:
     """Find every fault of a data set, with file and line, before training."""
     from duomo.commands import data as command
 
-    show(command.check(path, choices or (), limit))
+    show(command.check(path, (f"format={form}", *(choices or ())), limit))
 
 
 def group(program: typer.Typer, name: str, sentence: str, example: str) -> None:

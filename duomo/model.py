@@ -66,7 +66,7 @@ class Model(nn.Module):
         """(B, T, D) over the target. With a cache the target is what is new, and is written into it."""
         if self.decoder is None:
             raise ValueError("this model has no decoder; an encoder can not generate")
-        view = self_view(target, dense) if cache is None else cache.begin(target)
+        view = self_view(target, dense) if cache is None else View(mask=cache.begin(target.segment_BT, target.group_BT))
         memory_view: View | None = None if source is None else cross_view(target, source, dense)
         return self.decoder(self.embed(target), target.position_BT, view, memory_BSD, memory_view, cache)
 

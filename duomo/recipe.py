@@ -6,7 +6,7 @@ import json
 import types
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -19,6 +19,9 @@ class Part(BaseModel):
     """A part of a recipe: frozen; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+P = TypeVar("P", bound=Part)
 
 
 class RopeScaling(Part):
@@ -219,6 +222,7 @@ class Recipe(Part):
     train: TrainRecipe = TrainRecipe()
     evaluate: EvaluateRecipe = EvaluateRecipe()
     asks: tuple[str, ...] = ()  # questions of one's own that the demo puts to the model at its end
+    then: tuple[str, ...] = ()  # recipes that the demo trains after this one; it compares the last two
 
     @property
     def digest(self) -> str:
@@ -247,10 +251,15 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
 
 def parse(tree: dict[str, Any], where: str) -> Recipe:
     """A Recipe from plain data; `where` names the file in errors."""
+    return parse_part(tree, where, Recipe)
+
+
+def parse_part(tree: dict[str, Any], where: str, kind: type[P]) -> P:
+    """A Recipe or one of its parts from plain data. Raises ValueError as `load` does."""
     try:
-        return Recipe.model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
-        raise ValueError("\n".join(f"{where}: {_explain(fault)}" for fault in error.errors())) from None
+        raise ValueError("\n".join(f"{where}: {_explain(fault, kind)}" for fault in error.errors())) from None
 
 
 def save(recipe: Recipe, path: Path) -> None:
@@ -273,17 +282,17 @@ def _set(tree: dict[str, Any], override: str) -> None:
         raise ValueError(f"{override!r}: the value is not YAML") from error
 
 
-def _explain(fault: Any) -> str:
+def _explain(fault: Any, kind: type[Part]) -> str:
     key = ".".join(map(str, fault["loc"]))
     if fault["type"] == "extra_forbidden":
         *path, last = fault["loc"]
-        return f"unknown key {key!r}{_nearest(str(last), _keys_at(path))}"
+        return f"unknown key {key!r}{_nearest(str(last), _keys_at(path, kind))}"
     given = f" (it is {fault['input']!r})" if len(repr(fault["input"])) < 60 else ""
     return f"{key}: {fault['msg'].removeprefix('Value error, ')}{given}"
 
 
-def _keys_at(path: list[Any]) -> list[str]:
-    models: list[Any] = [Recipe]
+def _keys_at(path: list[Any], kind: type[Part]) -> list[str]:
+    models: list[Any] = [kind]
     for name in path:
         models = [m for model in models for m in _models(model.model_fields[name].annotation if name in model.model_fields else model)]
     return [key for model in models for key in model.model_fields]

@@ -75,6 +75,11 @@ def ask(*parts: Part | str, answer: str | None = None, **more: Any) -> Sample:
     return Sample(messages, **more)
 
 
+def document(value: str) -> Sample:
+    """A text without a question: all of it is learned."""
+    return Sample((Message("assistant", (text(value),)),))
+
+
 def unanswered(sample: Sample) -> Sample:
     """The same sample without its last assistant message."""
     last = sample.messages[-1:]

@@ -13,7 +13,7 @@ from duomo.modalities import MODALITIES
 from duomo.modalities.video import Clip
 from duomo.model import Model
 from duomo.recipe import BlockRecipe, CutRecipe, ModelRecipe, SenseRecipe, Shape
-from duomo.sample import Message, Part, Sample, ask, text
+from duomo.sample import Part, Sample, ask, text
 from duomo.tokenizer import Tokenizer
 
 SENTENCES = ("I love to read books.", "which letter is it?", "我喜欢看书。", "这是什么？", "the cat sat on the mat", "窗前明月光")
@@ -56,8 +56,8 @@ def question(kind: str, number: int, answer: str | None = None) -> Sample:
 
 def dialogue(kind: str = "image") -> Sample:
     """Two turns of the assistant, each after a picture (or another medium) of its own."""
-    turns = [(Message("user", question(kind, n).messages[0].parts), Message("assistant", (text(a),))) for n, a in ((1, "one"), (2, "two"))]
-    return Sample(tuple(message for turn in turns for message in turn))
+    first, second = question(kind, 1, "one"), question(kind, 2, "two")
+    return Sample(first.messages + second.messages)
 
 
 def rendered(sample: Sample, answer: bool = True) -> Rendered:
@@ -71,12 +71,15 @@ def mixed(kinds: Iterable[str] = KINDS, count: int = 8) -> list[Rendered]:
     return [rendered(question(kinds[n % len(kinds)], n, answer=SENTENCES[n % len(SENTENCES)][: 3 + n])) for n in range(count)]
 
 
-def model_recipe(shape: Shape = "decoder", senses: Sequence[str] = tuple(CUTS), depth: int = 2, block: BlockRecipe | None = None) -> ModelRecipe:
+def model_recipe(
+    shape: Shape = "decoder", senses: Sequence[str] = tuple(CUTS), depth: int = 2, block: BlockRecipe | None = None
+) -> ModelRecipe:
     """A model of a few ten thousand parameters with convolutional senses."""
     inner = BlockRecipe(dim=16, heads=2, position="none")
     made = {name: SenseRecipe(cut=CUTS[name], channels=(8, 16), strides=STRIDES[name], depth=1, block=inner) for name in senses}
     depths = {"encoder_depth": 0 if shape == "decoder" else depth, "decoder_depth": 0 if shape == "encoder" else depth}
-    return ModelRecipe(shape=shape, vocab_size=400, block=block or BlockRecipe(dim=32, heads=4, kv_heads=2), senses=made, max_positions=256, **depths)
+    block = block or BlockRecipe(dim=32, heads=4, kv_heads=2)
+    return ModelRecipe(shape=shape, vocab_size=400, block=block, senses=made, max_positions=256, **depths)
 
 
 def model(recipe: ModelRecipe, seed: int = 0) -> Model:

@@ -12,7 +12,7 @@ import typer
 
 from duomo import cli
 
-VERBS = "demo fetch sources prepare tokenizer train evaluate ask chat scoreboard lineage data".split()
+VERBS = "demo fetch sources prepare tokenizer train evaluate ask chat scoreboard compare lineage data".split()
 INNER = (["tokenizer", "learn"], ["tokenizer", "show"], ["data", "show"], ["data", "check"])
 
 

@@ -14,6 +14,7 @@ LAYERS: tuple[frozenset[str], ...] = (  # lowest first; the rooms of one layer d
     frozenset({"train", "evaluate", "explain", "protect", "compress", "scale", "serve"}),
     frozenset({"commands"}),
     frozenset({"cli", FACE}),
+    frozenset({"__main__"}),
 )
 RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 

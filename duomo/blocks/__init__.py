@@ -2,10 +2,11 @@
 
 from duomo.blocks.attention import Attention
 from duomo.blocks.cache import Cache
-from duomo.blocks.masks import View, cross_mask, cross_view, self_mask, self_view
+from duomo.blocks.masks import cross_mask, cross_view, self_mask, self_view
 from duomo.blocks.positions import Positions, rotary_angles, sinusoids
 from duomo.blocks.sense import Sense
 from duomo.blocks.stack import Block, FeedForward, Stack
+from duomo.blocks.view import View
 
 __all__ = [
     "Attention",

@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from duomo.blocks.cache import Cache
-from duomo.blocks.masks import Packed, View
-from duomo.blocks.positions import rotate
+from duomo.blocks.view import Packed, View
 from duomo.recipe import BlockRecipe
 
 Turn = tuple[Tensor, Tensor]  # cosine and sine, (B, 1, T, K/2)
@@ -60,6 +59,12 @@ class Attention(nn.Module):
         else:
             y_BTHK = _kernel(q_BHTK, k_BHSK, v_BHSK, view.mask, view.causal).transpose(1, 2)
         return self.out(y_BTHK.flatten(2))
+
+
+def rotate(x_BHTK: Tensor, cos_B1TK: Tensor, sin_B1TK: Tensor) -> Tensor:
+    """Turns the two halves of each head against each other (the half-split order of Llama and Qwen)."""
+    a, b = x_BHTK.chunk(2, -1)
+    return torch.cat([a * cos_B1TK - b * sin_B1TK, b * cos_B1TK + a * sin_B1TK], -1)
 
 
 def packed_attention(q_BHTK: Tensor, k_BHTK: Tensor, v_BHTK: Tensor, packed: Packed, causal: bool) -> Tensor:

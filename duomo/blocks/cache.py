@@ -3,9 +3,6 @@
 import torch
 from torch import Tensor
 
-from duomo.batch import Stream
-from duomo.blocks.masks import View
-
 
 class Cache:
     """Preallocated keys and values by attention layer; every row has its own length, so rows of any padding go on rightly.
@@ -22,22 +19,22 @@ class Cache:
         self._place_BT = torch.zeros(rows, 0, dtype=torch.long, device=device)
         self._seen = 0
 
-    def begin(self, new: Stream) -> View:
-        """Makes room for the new tokens of each row and says what they see. Once a pass, before the layers.
+    def begin(self, segment_BT: Tensor, group_BT: Tensor) -> Tensor:
+        """Makes room for the new tokens of each row and says what they see: bool (B, 1, T, S). Once a pass, before the layers.
 
         Raises ValueError where a row would outgrow the capacity.
         """
-        real_BT = new.segment_BT != 0
+        real_BT = segment_BT != 0
         place_BT = self.length_B[:, None] + real_BT.cumsum(1) - 1
         self.length_B = self.length_B + real_BT.sum(1)
         self._seen = int(self.length_B.max())
         if self._seen > self.capacity:
             raise ValueError(f"{self._seen} tokens but room for {self.capacity}; ask for fewer tokens or a shorter prompt")
         self._place_BT = torch.where(real_BT, place_BT, self.capacity)
-        self.group_BS.scatter_(1, self._place_BT, new.group_BT)
+        self.group_BS.scatter_(1, self._place_BT, group_BT)
         written_B1S = torch.arange(self._seen, device=place_BT.device) < self.length_B[:, None, None]
-        mask_BTS = written_B1S & (self.group_BS[:, None, : self._seen] <= new.group_BT[:, :, None])
-        return View(mask=(mask_BTS | ~real_BT[:, :, None])[:, None])
+        mask_BTS = written_B1S & (self.group_BS[:, None, : self._seen] <= group_BT[:, :, None])
+        return (mask_BTS | ~real_BT[:, :, None])[:, None]
 
     def extend(self, layer: object, k_BHTK: Tensor, v_BHTK: Tensor) -> tuple[Tensor, Tensor]:
         """Writes the new keys and values in their places; gives all that were written so far, (B, H, S, K) each."""

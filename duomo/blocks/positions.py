@@ -42,12 +42,6 @@ def rotary_scale(recipe: BlockRecipe) -> float:
     return 0.1 * math.log(max(recipe.scaling.factor, 1.0)) + 1.0
 
 
-def rotate(x_BHTK: Tensor, cos_B1TK: Tensor, sin_B1TK: Tensor) -> Tensor:
-    """Turns the two halves of each head against each other (the half-split order of Llama and Qwen)."""
-    a, b = x_BHTK.chunk(2, -1)
-    return torch.cat([a * cos_B1TK - b * sin_B1TK, b * cos_B1TK + a * sin_B1TK], -1)
-
-
 def _stretch(rate_K: Tensor, scaling: RopeScaling, theta: float, head_dim: int) -> Tensor:
     slow_K = rate_K / scaling.factor
     if scaling.kind == "linear":

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from duomo.blocks import Positions, rotary_angles, sinusoids
-from duomo.blocks.positions import rotary_scale, rotate
+from duomo.blocks.attention import rotate
+from duomo.blocks.positions import rotary_scale
 from duomo.recipe import BlockRecipe, RopeScaling
 
 HEAD, THETA = 16, 500_000.0

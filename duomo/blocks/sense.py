@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from duomo.batch import Media
-from duomo.blocks.masks import View
 from duomo.blocks.stack import Stack
+from duomo.blocks.view import View
 from duomo.recipe import CutRecipe, SenseRecipe
 
 CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}

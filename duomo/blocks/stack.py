@@ -8,8 +8,8 @@ from torch.utils.checkpoint import checkpoint
 
 from duomo.blocks.attention import Attention, Turn
 from duomo.blocks.cache import Cache
-from duomo.blocks.masks import View
 from duomo.blocks.positions import Positions, rotary_angles, rotary_scale
+from duomo.blocks.view import View
 from duomo.recipe import BlockRecipe
 
 ACTIVATIONS = {"gelu_erf": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "relu": F.relu}

@@ -9,8 +9,6 @@ from duomo import checkpoint, cli, load
 from duomo import recipe as recipes
 from duomo.commands import ask
 from duomo.commands.ask import Assistant, compose, options
-from duomo.commands.measured import Measured
-from duomo.evaluate.run import Answerer
 from duomo.generate import Sampling
 from duomo.recipe import Recipe
 from duomo.sample import Part, Sample, text
@@ -103,14 +101,6 @@ def test_samples_with_and_without_choices_keep_their_order(assistant: Assistant)
     free, ranked = question_of("a"), question_of("which letter?", choices=("a", "b"))
     one, two, three = assistant.answer([ranked, free, ranked])
     assert one == three and one in ranked.choices and two == assistant.ask("a")
-
-
-def test_a_speaker_measured_is_what_evaluation_asks(assistant: Assistant) -> None:
-    measured: Answerer = Measured(assistant.speaker)
-    sample = question_of("which letter?", answer="b", choices=("a", "b"))
-    (said,), (ranked,), (likely,) = measured.answer([sample], 3), measured.rank([sample]), measured.likelihood([sample])
-    assert said.nats is None and said.seconds > 0 and ranked.text in sample.choices and likely.text == "b"
-    assert ranked.nats <= likely.nats + 1e-4
 
 
 def test_a_reader_of_text_alone_names_its_run() -> None:

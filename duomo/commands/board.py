@@ -39,12 +39,11 @@ def scale(figures: Iterable[float]) -> float:
 
 def _row(row: ReportRow) -> str:
     controls = [row.control] if row.control else []
-    named = [*row.baselines, *controls]
-    end = scale([row.value, row.high, *(one.value for one in named), row.chance or 0.0])
     shown = _figure(row)
-    marks = [("chance", "chance", row.chance)] if row.chance is not None else []
+    marks = [("chance", "chance", row.chance)] if row.chance is not None else list[tuple[str, str, float]]()
     marks += [("baseline", one.name, one.value) for one in row.baselines]
     marks += [("control", one.name, one.value) for one in controls]
+    end = scale([row.value, row.high, *(value for _, _, value in marks)])
     others = "".join(f'<li class="{kind}">{escape(name)} {shown(value)}</li>' for kind, name, value in marks)
     return (
         f'<li><div class="what"><h3>{escape(row.task)}</h3><p>{_metric(row)}{_badges(row)}</p></div>'

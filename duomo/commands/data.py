@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.console import RenderableType
 from rich.text import Text
 
-from duomo import recipe as recipes
 from duomo.commands.draw import drawn
 from duomo.commands.prepare import prepared
 from duomo.commands.ready import tokenizer_path
@@ -19,7 +18,7 @@ from duomo.data.read import folder, read
 from duomo.data.render import render
 from duomo.modalities import MODALITIES
 from duomo.model import cuts
-from duomo.recipe import CutRecipe, FileData
+from duomo.recipe import CutRecipe, FileData, Recipe, parse_part
 from duomo.report import Report
 from duomo.sample import Sample
 from duomo.tokenizer import Tokenizer
@@ -28,11 +27,8 @@ LEARN_FROM = 1000  # samples, for a tokenizer of a data set without a recipe
 VOCABULARY = 2048
 
 
-def show(path: Path, overrides: Iterable[str] = (), n: int = 5, workers: int | None = None) -> Report:
-    """The first `n` training samples of each data set of a recipe (a YAML file), or of a data set of the user (any other path)."""
-    if path.suffix not in (".yaml", ".yml"):
-        return _show_data(path, overrides, n)
-    recipe = recipes.load(path, overrides)
+def show(recipe: Recipe, n: int = 5, workers: int | None = None) -> Report:
+    """The first `n` training samples of each data set of a recipe."""
     found, shares = prepared(recipe, workers)
     tokenizer = Tokenizer.load(tokenizer_path(recipe, found), recipe.tokenizer.chat)
     lines = list[str]()
@@ -42,21 +38,8 @@ def show(path: Path, overrides: Iterable[str] = (), n: int = 5, workers: int | N
     return Report(f"samples of {recipe.name}", lines=tuple(lines))
 
 
-def check(path: Path, overrides: Iterable[str] = (), limit: int = 50) -> Report:
-    """Validates a data set: all faults counted, the first `limit` shown with file and line.
-
-    `overrides` are keys of `data.files`, as format=csv or question="{title}". Raises ValueError, a line per fault, if there is any.
-    """
-    found = checked(_file(path, overrides), limit)
-    if found.fault_count:
-        hidden = found.fault_count - len(found.faults)
-        summary = f"{path}: {found.fault_count:,} faults{f' ({hidden:,} not shown)' if hidden else ''}; {found.records:,} good records"
-        raise ValueError("\n".join([*map(str, found.faults), summary]))
-    facts = (f"  {key}: {value}" for key, value in found.facts.items())
-    return Report(f"check of {path}", facts=found.facts, lines=(f"{path}: no fault", *facts))
-
-
-def _show_data(path: Path, overrides: Iterable[str], n: int) -> Report:
+def show_file(path: Path, overrides: Iterable[str] = (), n: int = 5) -> Report:
+    """The first `n` samples of a data set of the user. `overrides` are keys of `data.files`, as for `check`."""
     data, quarantine = _file(path, overrides), Quarantine()
     some = list(islice(read(data, quarantine), max(LEARN_FROM, n)))
     texts = [text for sample in some for text in tokenise.texts_of(sample)]
@@ -64,6 +47,22 @@ def _show_data(path: Path, overrides: Iterable[str], n: int) -> Report:
     defaults = {kind: modality.default for kind, modality in MODALITIES.items()}
     lines = [line for part in _shown(path.name, iter(some[:n]), tokenizer, defaults, folder(data)) for line in drawn(part)]
     return Report(f"samples of {path}", lines=(*lines, *map(str, quarantine.faults)))
+
+
+def check(path: Path, overrides: Iterable[str] = (), limit: int = 50) -> Report:
+    """Validates a data set: all faults counted, the first `limit` shown with file and line.
+
+    `overrides` are keys of `data.files`, as format=csv or question="{title}". Raises ValueError, a line per fault, if there is any.
+    """
+    found = checked(_file(path, overrides), limit)
+    if found.fault_count == 1 and not found.records and not found.faults[0].record:  # the whole data set
+        raise ValueError(str(found.faults[0]))
+    if found.fault_count:
+        hidden = found.fault_count - len(found.faults)
+        summary = f"{path}: {found.fault_count:,} faults{f' ({hidden:,} not shown)' if hidden else ''}; {found.records:,} good records"
+        raise ValueError("\n".join([*map(str, found.faults), summary]))
+    facts = (f"  {key}: {value}" for key, value in found.facts.items())
+    return Report(f"check of {path}", facts=found.facts, lines=(f"{path}: no fault", *facts))
 
 
 def _shown(name: str, samples: Iterator[Sample], tokenizer: Tokenizer, sizes: dict[str, CutRecipe], root: Path) -> Iterator[RenderableType]:
@@ -76,8 +75,4 @@ def _shown(name: str, samples: Iterator[Sample], tokenizer: Tokenizer, sizes: di
 
 def _file(path: Path, overrides: Iterable[str]) -> FileData:
     """The data set at a path, with `key=value` choices of `data.files`."""
-    tree = {"path": str(path)} | dict(word.partition("=")[::2] for word in overrides)
-    unknown = sorted(set(tree) - set(FileData.model_fields))
-    if unknown:
-        raise ValueError(f"{path}: unknown key {unknown[0]!r}; known: {', '.join(FileData.model_fields)}")
-    return FileData.model_validate(tree)
+    return parse_part({"path": str(path)} | dict(word.partition("=")[::2] for word in overrides), str(path), FileData)

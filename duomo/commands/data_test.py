@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from duomo import recipe as recipes
-from duomo.commands import data, lineage, prepare
+from duomo.commands import data, lineage, prepare, ready
 from duomo.data.read_test import picture, write
 from duomo.sample import Part, ask, to_json
 
@@ -47,7 +47,7 @@ def test_the_users_own_files_are_prepared_once(mine):
     assert all(found.path(name, split).is_file() for name in shares for split in ("train", "valid", "test"))
     before = tree(mine.parent)
     assert prepare.prepared(recipes.load(mine), 1)[0] == found and tree(mine.parent) == before
-    report = prepare.run(mine, (), 1)
+    report = ready.run(recipes.load(mine), 1)
     assert "1 quarantined" in report.lines[0] and report.facts["licences"] == ["MIT", "not stated"]
     shown = "\n".join(lineage.run(found.folder).lines)
     assert "pairs.csv" in shown and "MIT" in shown
@@ -68,7 +68,7 @@ def test_bad_input_is_one_line_and_changes_nothing(mine, override, reason):
     before = tree(mine.parent)
     override = override.replace("PAIRS", str(mine.parent / "in/pairs.csv")).replace("EMPTY", str(mine.parent / "in/empty.jsonl"))
     with pytest.raises(ValueError, match=reason) as error:
-        prepare.run(mine, [override], 1)
+        ready.run(recipes.load(mine, [override]), 1)
     assert "\n" not in str(error.value) and tree(mine.parent) == before
 
 
@@ -81,6 +81,9 @@ def test_check_lists_faults_and_describes_what_is_sound(tmp_path):
         f"{path}:4: column 'q' is empty",
         f"{path}: 2 faults; 1 good records",
     ]
+    with pytest.raises(ValueError) as error:
+        data.check(tmp_path / "nowhere.csv")
+    assert str(error.value) == f"{tmp_path}/nowhere.csv: no such file or folder"
     path = write(tmp_path / "b.csv", "question,answer", "1,2")
     assert data.check(path).lines[0] == f"{path}: no fault"
     with pytest.raises(ValueError, match="unknown key 'qestion'"):
@@ -88,7 +91,7 @@ def test_check_lists_faults_and_describes_what_is_sound(tmp_path):
 
 
 def test_show_a_recipe_with_its_pictures(mine):
-    shown = "\n".join(data.show(mine, (), 2, workers=1).lines)
+    shown = "\n".join(data.show(recipes.load(mine), 2, workers=1).lines)
     assert "pairs 2: " in shown and "photos 1: " in shown and "▀" in shown and "learned" in shown
 
 
@@ -96,5 +99,5 @@ def test_show_a_data_set_without_a_recipe(tmp_path):
     picture(tmp_path / "a.png")
     texts = [to_json(ask(f"the question number {i} of many", answer=f"其答案是{i}")) for i in range(300)]
     path = write(tmp_path / "a.jsonl", to_json(ask(Part("image", "a.png"), "what?", answer="black")), *texts)
-    shown = "\n".join(data.show(path, (), 2).lines)
+    shown = "\n".join(data.show_file(path, (), 2).lines)
     assert "a.jsonl 1: " in shown and "▀" in shown

@@ -2,13 +2,11 @@
 
 import multiprocessing
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +16,12 @@ from duomo import report as reports
 from duomo.batch import Patches
 from duomo.checkpoint import Run, open_run
 from duomo.commands import fetch, page
+from duomo.commands.facts import facts
 from duomo.commands.prepare import prepared
 from duomo.commands.show import bars
-from duomo.data import lineage
-from duomo.data.prepare import digest
+from duomo.data.lines import samples_in
+from duomo.data.prepare import digest, names
 from duomo.data.render import cut
-from duomo.data.splits import samples_in
 from duomo.data.store import Store
 from duomo.evaluate import scoreboard
 from duomo.evaluate.run import Evaluation, Setting, evaluate, pick
@@ -32,12 +30,11 @@ from duomo.recipe import CutRecipe, Recipe
 from duomo.report import Report
 from duomo.sample import Part, Sample
 from duomo.tasks import build
+from duomo.tasks.own import own
 from duomo.tasks.task import Answer, Split, Task
 from duomo.tasks.task import Store as Place
-from duomo.train import log
 
 RUNS = Path("runs")
-LIBRARIES = ("duomo", "torch", "numpy", "tokenizers")  # whose versions move figures
 Baselines = Mapping[str, Sequence[str] | float]
 
 
@@ -62,19 +59,25 @@ class Answering:
 
 @dataclass(frozen=True)
 class Asked:
-    """One task of a run as another process can make it: where its prepared samples lie, if it was learned, and its options."""
+    """One task of a run as another process can make it: where its prepared samples lie, if it was learned, and its options.
+
+    No options: a data set of the user's.
+    """
 
     name: str
-    options: Mapping[str, Any]
+    options: Mapping[str, Any] | None
     root: Path
     folder: Path | None
 
     def task(self) -> Task:
         """The task, its samples read from where they were prepared, so that nothing is drawn or spoken anew."""
-        task, folder = build(self.name, **self.options), self.folder
-        if folder is None:
-            return task
-        return replace(task, samples=lambda split, store: samples_in(folder / f"{split}.jsonl"))
+        if self.options is None:
+            return own(self.name, self._read)
+        task = build(self.name, **self.options)
+        return task if self.folder is None else replace(task, samples=lambda split, store: self._read(split))
+
+    def _read(self, split: str) -> Iterator[Sample]:
+        return samples_in((self.folder or Path()) / f"{split}.jsonl")
 
     def baselines(self, setting: Setting) -> Baselines:
         """What classical methods say to the very samples that the model is asked."""
@@ -110,37 +113,27 @@ def run(recipe: Recipe, runs: Path = RUNS, workers: int | None = None) -> Report
 def speaker(opened: Run, recipe: Recipe) -> Speaker:
     """The run's model, which answers greedily, or by beams where the recipe says so."""
     sampling = Sampling(beams=recipe.evaluate.beams)
-    root, batch = Path(recipe.data.cache), recipe.evaluate.batch
-    return Speaker(opened.model, opened.tokenizer, root, sampling, batch)
-
-
-def facts(opened: Run, recipe: Recipe, seconds: Mapping[str, float]) -> dict[str, Any]:
-    """What the figures depend on: recipe, seed, versions, machine; and what the run learned, from what, in what time."""
-    return {
-        "name": recipe.name,
-        "about": recipe.about,
-        "digest": opened.recipe.digest,
-        "seed": recipe.seed,
-        "step": opened.step,
-        "parameters": sum(parameter.numel() for parameter in opened.model.parameters()),
-        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in LIBRARIES},
-        "machine": {"system": platform.platform(), "cores": os.cpu_count(), "threads": torch.get_num_threads(), "device": _device()},
-        "seconds": dict(seconds),
-        "training": _training(opened.folder),
-        "licences": list(lineage.licences(lineage.load(opened.folder / lineage.NAME))),
-    }
+    model = opened.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return Speaker(model, opened.tokenizer, Path(recipe.data.cache), sampling, recipe.evaluate.batch)
 
 
 def _asked(recipe: Recipe, workers: int | None) -> Iterator[Asked]:
-    """The tasks to measure: those of `evaluate.tasks`, or else those learned; and the extra ones. Their sources are fetched."""
-    root, found = Path(recipe.data.cache), prepared(recipe, workers)[0]
-    names = dict.fromkeys((*(recipe.evaluate.tasks or recipe.data.tasks), *recipe.evaluate.extra))
-    strange = [name for name in names if name not in recipe.data.tasks]
-    sources = {source for name in strange for source in build(name, **recipe.data.options.get(name, {})).sources}
-    if sources:
-        fetch.run(sorted(sources), root)
-    for name in names:
-        yield Asked(name, recipe.data.options.get(name, {}), root, None if name in strange else found.folder / name)
+    """What to measure: the tasks of `evaluate.tasks`, or else all that was learned; and the extra tasks, whose sources are fetched.
+
+    Raises ValueError where nothing of it is held out.
+    """
+    data, chosen, found = recipe.data, recipe.evaluate, prepared(recipe, workers)[0]
+    root, held_out = Path(data.cache), {one.name: one.kept.get("test", 0) for one in found.lineage}
+    learned = dict.fromkeys((*data.tasks, *names(data.files, data.tasks)))
+    wanted = [*dict.fromkeys((*(chosen.tasks or (name for name in learned if held_out[name])), *chosen.extra))]
+    if not wanted:
+        raise ValueError(f"{recipe.name}: no data set holds anything out; give data.files a valid_share above 0 and train again")
+    strange = {source for name in wanted if name not in learned for source in build(name, **data.options.get(name, {})).sources}
+    if strange:
+        fetch.run(sorted(strange), root)
+    for name in wanted:
+        options = None if name in learned and name not in data.tasks else data.options.get(name, {})
+        yield Asked(name, options, root, found.folder / name if name in learned else None)
 
 
 def _suits(recipe: Recipe, opened: Run) -> None:
@@ -207,26 +200,3 @@ def _remembering() -> Callable[[Part, Mapping[str, CutRecipe], Path], Patches]:
         return known[part]
 
     return cutter
-
-
-def _training(folder: Path) -> dict[str, Any]:
-    """What the log tells of the training."""
-    lines = log.read(folder)
-    steps, valid = [line for line in lines if "loss" in line], [line["valid"] for line in lines if "valid" in line]
-    if not steps:
-        return {}
-    tokens, seconds = sum(line["tokens"] for line in steps), steps[-1]["elapsed"]
-    of_peak = sum(line["of_peak"] * line["seconds"] for line in steps) / sum(line["seconds"] for line in steps)
-    return {
-        "steps": steps[-1]["step"],
-        "tokens": tokens,
-        "seconds": round(seconds, 1),
-        "tokens_per_second": round(tokens / seconds),
-        "of_peak": round(of_peak, 3),
-        "loss": steps[-1]["loss"],
-        "valid": valid[-1] if valid else {},
-    }
-
-
-def _device() -> str:
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()

@@ -12,7 +12,7 @@ from typing import Any
 
 from duomo.commands.board import ablations, board, both
 from duomo.commands.curves import drawings, picture
-from duomo.data import lineage
+from duomo.commands.facts import learned
 from duomo.data.lineage import Lineage
 from duomo.evaluate.scoreboard import beaten_by, looked
 from duomo.modalities import MODALITIES
@@ -64,12 +64,11 @@ def write(report: Report, folder: Path, root: Path) -> Path:
     lines, target = log.read(folder), folder / "report.html"
     if lines:
         (folder / "curve.svg").write_text(picture(lines), encoding="utf-8")
-    learned = lineage.load(folder / lineage.NAME) if (folder / lineage.NAME).is_file() else ()
-    target.write_text(html(report, lines, learned, root), encoding="utf-8")
+    target.write_text(html(report, lines, learned(folder), root), encoding="utf-8")
     return target
 
 
-def html(report: Report, lines: Sequence[Mapping[str, Any]], learned: Sequence[Lineage], root: Path) -> str:
+def html(report: Report, lines: Sequence[Mapping[str, Any]], sources: Sequence[Lineage], root: Path) -> str:
     """The whole page. Every text that a model or a data set gave is escaped."""
     curves = "".join(f'<figure role="img" aria-label="{escape(label)}">{svg}</figure>' for label, svg in drawings(lines))
     template = Template(resources.files("duomo.commands").joinpath("page.html").read_text(encoding="utf-8"))
@@ -81,7 +80,7 @@ def html(report: Report, lines: Sequence[Mapping[str, Any]], learned: Sequence[L
         board=board(report.rows),
         ablations=ablations(report.rows),
         examples=_examples(report.examples, Media(root)),
-        lineage=_lineage(learned),
+        lineage=_lineage(sources),
         limits=_limits(report),
         details=_details(report.facts),
     )
@@ -121,12 +120,12 @@ def _example(example: Example, place: int, media: Media) -> str:
     return f'<article class="{mark[0]}">{shown}<dl>{told}</dl><p class="mark">{mark[1]}</p></article>'
 
 
-def _lineage(learned: Iterable[Lineage]) -> str:
+def _lineage(sources: Iterable[Lineage]) -> str:
     lines = "".join(
         f"<tr><th scope=row>{escape(one.name)}</th><td>{escape(p.source)}</td><td>{p.samples:,}</td>"
         f"<td>{escape(p.licence or 'not stated')}{_share_alike() if p.share_alike else ''}</td>"
         f"<td>{both('yes', '是') if p.synthetic else ''}</td></tr>"
-        for one in learned
+        for one in sources
         for p in one.provenance
     )
     names = (("data", "数据"), ("source", "来源"), ("samples", "样本"), ("licence", "许可"), ("synthetic", "合成"))

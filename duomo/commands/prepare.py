@@ -1,4 +1,4 @@
-"""duomo prepare RECIPE: fetches, reads, cleans and splits every data set of a recipe, once."""
+"""Prepared: every data set of a recipe, fetched, read, cleaned and split, once."""
 
 import hashlib
 import os
@@ -10,28 +10,20 @@ from typing import Any
 
 from duomo import recipe as recipes
 from duomo.commands.show import bars
-from duomo.data.lineage import Lineage, licences
+from duomo.data.lineage import Lineage
+from duomo.data.lines import Tick
 from duomo.data.prepare import Job, Prepared, digest, names, prepare
 from duomo.data.quarantine import Quarantine
 from duomo.data.read import read
-from duomo.data.splits import Tick, write_file, write_task
+from duomo.data.splits import write_file, write_task
 from duomo.data.store import Store
 from duomo.recipe import CleanRecipe, FileData, Recipe
-from duomo.report import Report
 from duomo.sources import SOURCES
 from duomo.sources import fetch as fetching
 from duomo.tasks import build
 
-STEPS = "chats clean contamination content folders near prepare read rows splits tables texts verify".split()
+STEPS = "chats clean contamination content folders lines near prepare read rows splits tables texts verify".split()
 CODE = ("sample.py", "modalities/*.py", "sources/*.py", "tasks/*.py", *(f"data/{step}.py" for step in STEPS))  # what makes samples
-
-
-def run(path: Path, overrides: Iterable[str] = (), workers: int | None = None) -> Report:
-    """Prepares the data of the recipe file; the report counts what was read, kept and dropped."""
-    recipe = recipes.load(path, overrides)
-    found, _ = prepared(recipe, workers)
-    facts = {"folder": str(found.folder), "digest": found.folder.name, "licences": list(licences(found.lineage))}
-    return Report(f"prepare {recipe.name}", facts=facts, lines=(*map(_line, found.lineage), f"in {found.folder}"))
 
 
 def prepared(recipe: Recipe, workers: int | None = None) -> tuple[Prepared, dict[str, float]]:
@@ -83,13 +75,6 @@ def _progress(jobs: Iterable[str], target: Path) -> Iterator[Tick]:
     with bars() as shown:
         rows = {name: shown.add_task(name, total=None, note="samples") for name in jobs}
         yield lambda name, count: shown.update(rows[name], advance=count)
-
-
-def _line(one: Lineage) -> str:
-    kept = ", ".join(f"{one.kept.get(split, 0):,} {split}" for split in ("train", "valid", "test"))
-    lost = [f"{count:,} {reason}" for reason, count in one.dropped.items()]
-    lost += [f"{one.quarantined:,} quarantined, the first: {one.faults[0]}"] if one.faults else []
-    return f"{one.name}: {one.read:,} read; {kept}" + (f"; dropped {', '.join(lost)}" if lost else "")
 
 
 def _code() -> str:

@@ -1,4 +1,4 @@
-"""Ready: all that training needs of a recipe, made once and cached: prepared samples, a tokenizer, shards, a plan."""
+"""duomo prepare RECIPE: all that training needs, made once and cached: prepared samples, a tokenizer, shards, a plan."""
 
 import hashlib
 import os
@@ -10,12 +10,14 @@ from duomo.commands.prepare import prepared
 from duomo.commands.show import ticking
 from duomo.data import tokenise
 from duomo.data.collate import Masker
-from duomo.data.load import Loader
+from duomo.data.lineage import Lineage, licences
+from duomo.data.load import Loader, fill_rate
 from duomo.data.pack import plan
 from duomo.data.prepare import Prepared
 from duomo.data.shards import Shards
 from duomo.model import cuts
 from duomo.recipe import Recipe
+from duomo.report import Report
 from duomo.tokenizer import Tokenizer
 
 
@@ -30,6 +32,15 @@ class Ready:
     train: dict[str, Shards]
     valid: dict[str, Shards]
     loader: Loader
+
+
+def run(recipe: Recipe, workers: int | None = None) -> Report:
+    """Prepares a recipe's data; the report counts what was read, kept and dropped."""
+    ready = get_ready(recipe, workers)
+    found, fill = ready.prepared, fill_rate(ready.loader.step(0))
+    facts = {"folder": str(found.folder), "digest": found.folder.name, "licences": list(licences(found.lineage)), "fill_rate": fill}
+    last = f"in {found.folder}; {fill:.1%} of a packed row is text or media, the rest padding"
+    return Report(f"prepare {recipe.name}", facts=facts, lines=(*map(_line, found.lineage), last))
 
 
 def get_ready(recipe: Recipe, workers: int | None = None) -> Ready:
@@ -92,3 +103,10 @@ def loader(recipe: Recipe, train: dict[str, Shards], shares: dict[str, float], t
 
     masked = mask if encoder and data.mask_words else None
     return Loader(made, list(train.values()), weights, recipe.model.shape, tokenizer.placeholders(), recipe.train.micro_batches, masked)
+
+
+def _line(one: Lineage) -> str:
+    kept = ", ".join(f"{one.kept.get(split, 0):,} {split}" for split in ("train", "valid", "test"))
+    lost = [f"{count:,} {reason}" for reason, count in one.dropped.items()]
+    lost += [f"{one.quarantined:,} quarantined, the first: {one.faults[0]}"] if one.faults else []
+    return f"{one.name}: {one.read:,} read; {kept}" + (f"; dropped {', '.join(lost)}" if lost else "")

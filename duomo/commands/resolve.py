@@ -5,23 +5,36 @@ from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
-MODEL_FILES = ("recipe.json", "config.json", "checkpoints", "model.safetensors")  # any of them: a run or a Hugging Face folder
+RECIPE = "recipe.json"  # of a run
+YAML = (".yaml", ".yml")
+MODEL_FILES = (RECIPE, "config.json", "checkpoints", "model.safetensors")  # any of them: a run or a Hugging Face folder
 
 
-def resolve_recipe(name: str) -> Path:
-    """The file of a recipe: a path, or the name of one that ships with Duomo (`tiny`, `recipes/tiny.yaml`, `four-senses`).
+def resolve_recipe(name: str, runs: str | Path = "runs") -> Path:
+    """The file of a recipe: a path, or the name of one that ships with Duomo (`tiny`, `recipes/tiny.yaml`, `four-senses`), or a run's.
 
     Raises ValueError with the nearest name.
     """
     path = Path(name)
-    for file in (path, path / "recipe.json"):  # a run holds the recipe that made it
+    for file in (path, path / RECIPE):  # a run holds the recipe that made it
         if file.is_file():
             return file
     known = {_plain(file.stem): file for folder in (recipe_folder(), Path("recipes")) for file in sorted(folder.glob("*.yaml"))}
-    shipped = path.parent.name in ("", "recipes") and path.suffix in ("", ".yaml", ".yml")
+    shipped = path.parent.name in ("", "recipes") and path.suffix in ("", *YAML)
     if shipped and _plain(path.stem) in known:
         return known[_plain(path.stem)]
+    trained = Path(runs) / name / RECIPE
+    if trained.is_file():
+        return trained
     raise ValueError(f"{name}: no such recipe{_hint(_plain(path.stem), sorted(known))}")
+
+
+def is_recipe(name: str) -> bool:
+    """Whether a name means a recipe, and not a data set: a YAML file, a run, or a word that is no file's name."""
+    path = Path(name)
+    if path.exists():
+        return path.suffix in YAML or path.name == RECIPE or (path / RECIPE).is_file()
+    return path.suffix in ("", *YAML)
 
 
 def resolve_model(name: str | Path, runs: str | Path = "runs", cache: str | Path = "cache") -> Path:

@@ -1,5 +1,7 @@
 """duomo train RECIPE: prepare what is missing, train, log, validate, save; resume where it was left."""
 
+import errno
+import os
 import shutil
 import signal
 import time
@@ -18,15 +20,17 @@ from duomo.batch import Batch, move
 from duomo.blocks import Stack
 from duomo.commands.ready import Ready, get_ready
 from duomo.commands.show import Progress
+from duomo.data import lineage
 from duomo.data.load import fill_rate, single
 from duomo.model import Model
 from duomo.objectives import OBJECTIVES, Objective
 from duomo.recipe import Recipe
 from duomo.report import Report
 from duomo.train.log import Log
-from duomo.train.loop import Step, backward, loop, tokens
+from duomo.train.loop import backward, loop, tokens
 from duomo.train.optimizer import optimizer, schedule
 from duomo.train.speed import flops_of, matmul_peak
+from duomo.train.step import Step
 from duomo.train.validate import validate
 
 RUNS = Path("runs")
@@ -55,25 +59,26 @@ class Training:
 def run(recipe: Recipe, resume: bool = False, fresh: bool = False, runs: Path = RUNS) -> Report:
     """Trains a recipe into `runs/NAME`.
 
-    Raises ValueError where the run exists and neither `resume` nor `fresh` says what to do with it; KeyboardInterrupt, after
-    saving, on Ctrl-C.
+    Nothing is written into the folder, or deleted from it, before all that training needs is there. Raises ValueError where the
+    run exists and neither `resume` nor `fresh` says what to do with it, OSError where the disk has no room for its checkpoints;
+    KeyboardInterrupt, after saving, on Ctrl-C.
     """
     folder = runs / recipe.name
-    _claim(folder, recipe, resume, fresh)
-    training = start(recipe, get_ready(recipe), folder, resume)
+    _refuse(folder, recipe, resume, fresh)
+    training = start(recipe, get_ready(recipe), folder, resume, fresh)
     with stop_after_step() as stopped, Progress(recipe.train.steps, training.first) as progress:
         for step in _steps(training):
             progress.show(step.number, step.loss, step.seconds, *_speed(training))
             if stopped() or step.number % recipe.train.save_every == 0 or step.number == recipe.train.steps:
                 save(training, step.number)
-            if stopped():
+            if stopped() and step.number < recipe.train.steps:
                 raise KeyboardInterrupt(f"saved step {step.number}; go on with `duomo train … --resume`")
     training.log.close()
     return _report(training)
 
 
-def start(recipe: Recipe, ready: Ready, folder: Path, resume: bool) -> Training:
-    """The model and its optimizer, new or as they were saved."""
+def start(recipe: Recipe, ready: Ready, folder: Path, resume: bool = False, fresh: bool = False) -> Training:
+    """The model and its optimizer, new or as they were saved; then the run's folder, emptied before if it is to be `fresh`."""
     if recipe.train.threads:
         torch.set_num_threads(recipe.train.threads)
     torch.manual_seed(recipe.seed)
@@ -88,9 +93,8 @@ def start(recipe: Recipe, ready: Ready, folder: Path, resume: bool) -> Training:
     newest = checkpoint.latest(folder) if resume else None
     if newest is not None:
         state = checkpoint.resume(newest, model, found)
-    recipes.save(recipe, folder / "recipe.json")
-    shutil.copyfile(ready.tokenizer_path, folder / "tokenizer.json")
-    shutil.copyfile(ready.prepared.folder / "lineage.json", folder / "lineage.json")
+    _refuse_small_disk(folder, model, recipe.train.keep)
+    _begin(folder, recipe, ready, fresh)
     first = int(state.get("step", 0))
     log = Log(folder, first)
     training = Training(folder, recipe, ready, model, found, OBJECTIVES[recipe.train.objective], device, log, first)
@@ -133,7 +137,7 @@ def compile_stacks(model: Model, on: bool) -> None:
             stack.compile(dynamic=True)
 
 
-def _claim(folder: Path, recipe: Recipe, resume: bool, fresh: bool) -> None:
+def _refuse(folder: Path, recipe: Recipe, resume: bool, fresh: bool) -> None:
     begun = checkpoint.latest(folder) is not None
     if begun and not (resume or fresh):
         raise ValueError(f"{folder} exists; go on with --resume, begin anew with --fresh, or set name=OTHER")
@@ -141,9 +145,27 @@ def _claim(folder: Path, recipe: Recipe, resume: bool, fresh: bool) -> None:
         raise ValueError(f"{folder}: nothing to resume; leave --resume out")
     if resume and recipes.load(folder / "recipe.json") != recipe:
         raise ValueError(f"{folder}/recipe.json differs from this recipe; resume with the same recipe, or begin anew with --fresh")
+
+
+def _refuse_small_disk(folder: Path, model: Model, keep: int) -> None:
+    """Raises OSError where the checkpoints (weights and up to two moments of each) do not fit beside what lies there."""
+    needed = 3 * sum(p.numel() * p.element_size() for p in model.parameters()) * (keep + 1)  # the newest before the oldest goes
+    held = sum(path.stat().st_size for path in (folder / "checkpoints").rglob("*") if path.is_file())
+    there = next(parent for parent in folder.absolute().parents if parent.exists())
+    if shutil.disk_usage(there).free + held < needed:
+        error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+        error.needed = needed  # type: ignore[attr-defined]
+        raise error
+
+
+def _begin(folder: Path, recipe: Recipe, ready: Ready, fresh: bool) -> None:
+    """The run's folder with what it is made from."""
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
+    recipes.save(recipe, folder / "recipe.json")
+    shutil.copyfile(ready.tokenizer_path, folder / "tokenizer.json")
+    shutil.copyfile(ready.prepared.folder / lineage.NAME, folder / lineage.NAME)
 
 
 def _steps(training: Training) -> Iterator[Step]:

@@ -147,3 +147,9 @@ def test_masks_are_a_function_of_seed_and_step():
     item = learned(100)
     draws = [Masker(0.15, MASK, 300, seed, first_id=20)(item)[1] for seed in ((0, 1), (0, 1), (0, 2))]
     assert draws[0] == draws[1] != draws[2]
+
+
+def test_control_tokens_are_never_masked_words():
+    item = Rendered([1, 30, 31, 2], [False, True, True, True])
+    shown, labels = Masker(1.0, MASK, 300, (0, 1), first_id=20)(item)
+    assert labels == [IGNORE, 30, 31, IGNORE] and shown.ids[0] == 1 and shown.ids[-1] == 2

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from duomo.data.pack import balance, plan
 
+data_sets = st.lists(st.tuples(st.integers(1, 40), st.floats(0.1, 5)), min_size=1, max_size=4)  # size, share
+
 
 def lengths(*sizes, low=20, high=320, seed=0):
     random = np.random.default_rng(seed)
@@ -26,7 +28,7 @@ def test_a_plan_is_a_pure_function_of_seed_and_step():
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 40), st.floats(0.1, 5)), min_size=1, max_size=4), st.integers(1, 6), st.booleans(), st.integers(1, 25))
+@given(data_sets, st.integers(1, 6), st.booleans(), st.integers(1, 25))
 def test_every_epoch_shows_each_sample_once(data, rows, pack, steps):
     """So at every step no sample of a data set has been seen twice more often than another."""
     sizes, shares = zip(*data, strict=True)

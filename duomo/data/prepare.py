@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from duomo.data.lineage import NAME, Lineage, load, save
-from duomo.data.splits import Tick, samples_in
+from duomo.data.lines import Tick, samples_in
 from duomo.recipe import FileData, Recipe
 from duomo.sample import Sample
 

@@ -11,11 +11,11 @@ from duomo.data.chats import from_alpaca, from_sharegpt
 from duomo.data.folders import METADATA, answer_column, kind_of, media_rows
 from duomo.data.quarantine import Fault, Quarantine, Refuse, strict
 from duomo.data.rows import Row, arrow_kinds, arrow_rows, csv_columns, csv_rows, json_rows, peek
-from duomo.data.tables import document, maker
+from duomo.data.tables import maker
 from duomo.data.texts import SUFFIXES, text_rows
 from duomo.modalities import MODALITIES
 from duomo.recipe import FileData
-from duomo.sample import TEXT, Origin, Part, Sample, ask, from_json
+from duomo.sample import TEXT, Origin, Part, Sample, ask, document, from_json
 
 BY_SUFFIX = {
     ".csv": "csv",

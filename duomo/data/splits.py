@@ -1,7 +1,5 @@
 """Splits: one data set, cleaned, its held-out part kept apart from its training part, written as JSON lines per split."""
 
-import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -13,20 +11,18 @@ from duomo.data.clean import clean
 from duomo.data.contamination import HeldOut, runs_of
 from duomo.data.content import fingerprint, split_key
 from duomo.data.lineage import Ledger, Lineage
+from duomo.data.lines import EVERY, Tick, line, samples_in, write
 from duomo.data.quarantine import Fault
 from duomo.data.read import folder, read
 from duomo.data.texts import pieces
 from duomo.data.verify import verify
 from duomo.modalities import MODALITIES
 from duomo.recipe import CleanRecipe, DataRecipe, FileData
-from duomo.sample import TEXT, Part, Sample, from_json, to_json
+from duomo.sample import TEXT, Part, Sample
 
 HELD_OUT = ("test", "valid")
 SPLITS = ("train", *HELD_OUT)
 BYTES_PER_TOKEN = 2  # fewer than a learned tokenizer packs, so that a piece fits whole
-EVERY = 200  # samples between two ticks
-
-Tick = Callable[[str, int], None]  # data set, samples written since the last tick
 
 
 class Keep(Protocol):
@@ -47,10 +43,10 @@ def write_task(name: str, split: Callable[[str], Iterable[Sample]], store: Keep,
         kept = [_kept(sample, store) for sample in ledger.reading(split(part))]
         held[part] = HeldOut(kept)
         groups |= {s.origin.group for s in kept if s.origin and s.origin.group}
-        _write(ledger.keeping(kept, part), target / f"{part}.jsonl", name, tick)
+        write(ledger.keeping(kept, part), target / f"{part}.jsonl", name, tick)
     train = clean((_kept(sample, store) for sample in ledger.reading(split("train"))), recipe, ledger.dropped)
     train = _drop_groups(_drop_overlap(train, held, ledger.dropped, by_runs=False), groups, ledger.dropped)
-    _write(ledger.keeping(train, "train"), target / "train.jsonl", name, tick)
+    write(ledger.keeping(train, "train"), target / "train.jsonl", name, tick)
     return ledger.close({part: index.report() for part, index in held.items()})
 
 
@@ -70,7 +66,7 @@ def write_file(name: str, data: FileData, store: Keep, recipe: DataRecipe, targe
     train, pool = target / "train.jsonl", target / "pool.jsonl"
     train.rename(pool)
     apart = _drop_overlap(samples_in(pool), held, ledger.dropped, by_runs=True)
-    _write(ledger.keeping(apart, "train"), train, name, lambda name, count: None)
+    write(ledger.keeping(apart, "train"), train, name, lambda name, count: None)
     pool.unlink()
     if not ledger.kept["train"]:
         fate = ", ".join(f"{reason}: {count}" for reason, count in [*ledger.dropped.items(), ("quarantined", ledger.quarantine.count)])
@@ -82,13 +78,6 @@ def split_of(sample: Sample, share: float) -> str:
     """The split of a user's sample: the same for equal content, whatever the seed and the order."""
     place = int.from_bytes(split_key(sample)[:8], "big") / 2**64
     return "valid" if place < share else "test" if place < 2 * share else "train"
-
-
-def samples_in(path: Path) -> Iterator[Sample]:
-    """The samples of a file that this module wrote."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            yield from_json(json.loads(line))
 
 
 def _drop_overlap(samples: Iterable[Sample], held: Mapping[str, HeldOut], dropped: Counter[str], by_runs: bool) -> Iterator[Sample]:
@@ -144,20 +133,6 @@ def _scatter(samples: Iterable[Sample], place: Callable[[Sample], str], target: 
     with ExitStack() as stack:
         files = {split: stack.enter_context((target / f"{split}.jsonl").open("w", encoding="utf-8")) for split in SPLITS}
         for number, sample in enumerate(samples, 1):
-            files[place(sample)].write(_line(sample))
+            files[place(sample)].write(line(sample))
             if number % EVERY == 0:
                 tick(name, EVERY)
-
-
-def _write(samples: Iterable[Sample], path: Path, name: str, tick: Tick) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for number, sample in enumerate(samples, 1):
-            file.write(_line(sample))
-            if number % EVERY == 0:
-                tick(name, EVERY)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _line(sample: Sample) -> str:
-    return json.dumps(to_json(sample), ensure_ascii=False) + "\n"

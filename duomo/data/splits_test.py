@@ -9,14 +9,14 @@ from rich.console import Console
 
 from duomo.data.content import fingerprint
 from duomo.data.lineage import Lineage, Provenance, licences, load, save, tables
+from duomo.data.lines import samples_in
 from duomo.data.prepare import digest, names, prepare
 from duomo.data.read_test import picture, write
-from duomo.data.splits import SPLITS, samples_in, split_of, write_file, write_task
+from duomo.data.splits import SPLITS, split_of, write_file, write_task
 from duomo.data.store import Store
-from duomo.data.tables import document
 from duomo.modalities.image import to_png
 from duomo.recipe import CleanRecipe, DataRecipe, FileData, parse
-from duomo.sample import Origin, Part, Sample, ask, to_json
+from duomo.sample import Origin, Part, Sample, ask, document, to_json
 
 
 def silent(name: str, count: int) -> None: ...

@@ -5,7 +5,7 @@ from string import Formatter
 from typing import Any
 
 from duomo.modalities import MODALITIES
-from duomo.sample import Message, Part, Sample, ask, text
+from duomo.sample import Part, Sample, ask, document
 
 Make = Callable[[Mapping[str, Any]], Sample]
 
@@ -24,11 +24,6 @@ def maker(where: str, columns: Iterable[str], question: str | None, answer: str 
     asked = template(where, there, question or "question")
     told = template(where, there, answer or "answer")
     return lambda row: ask(*_parts(row, asked, plain), answer=_joined(row, told))
-
-
-def document(value: str) -> Sample:
-    """A text without a question: all of it is learned."""
-    return Sample((Message("assistant", (text(value),)),))
 
 
 def template(where: str, columns: list[str], value: str) -> list[tuple[str, str | None]]:

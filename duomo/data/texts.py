@@ -7,8 +7,7 @@ from pathlib import Path
 
 from duomo.data.quarantine import Fault, Refuse
 from duomo.data.rows import Row
-from duomo.data.tables import document
-from duomo.sample import Sample
+from duomo.sample import Sample, document
 
 SUFFIXES = (".txt", ".md", ".text")
 BREAKS = (r"\n\s*\n", r"\n", r"(?<=[.!?])\s+|(?<=[。！？])", r"\s+", r"")  # where to cut, best first

@@ -13,7 +13,8 @@ from duomo.data.collate import Masker, check, collate, prompt
 from duomo.data.render import Cutter, Rendered, cut, render
 from duomo.generate.beams import beam_search
 from duomo.generate.nats import continuation_nats, label_nats
-from duomo.generate.tokens import Sampling, generate
+from duomo.generate.sampling import Sampling
+from duomo.generate.tokens import generate
 from duomo.model import Model, cuts
 from duomo.sample import Message, Sample, text, unanswered
 from duomo.tokenizer import Tokenizer

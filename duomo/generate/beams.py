@@ -1,16 +1,20 @@
 """Beams: the answer that is likeliest as a whole, among many kept side by side. R = rows, W = beams, S = tokens said, V = vocabulary."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from duomo.batch import Batch
 from duomo.generate.reader import Reader
-from duomo.generate.tokens import Sampling
-from duomo.model import Model
+from duomo.generate.sampling import Sampling
+
+if TYPE_CHECKING:
+    from duomo.model import Model
 
 
 @torch.inference_mode()
-def beam_search(model: Model, prompt: Batch, sampling: Sampling, stop_id: int, cached: bool = True) -> list[list[int]]:
+def beam_search(model: "Model", prompt: Batch, sampling: Sampling, stop_id: int, cached: bool = True) -> list[list[int]]:
     """The best answer of each row, without the stop id, by log p / length ** length_penalty; the stop counts as a token.
 
     Every end that a beam meets is a candidate, and so are the beams that max_tokens cuts. A row's search is over once no beam

@@ -1,6 +1,7 @@
 """Nats: what given tokens cost. B = rows, R = rows after continuations parted, T = tokens, D = width, N = targets."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -8,13 +9,15 @@ from torch import Tensor
 
 from duomo.batch import IGNORE, Batch
 from duomo.generate.reader import Reader, refuse_training
-from duomo.model import Model
+
+if TYPE_CHECKING:
+    from duomo.model import Model
 
 CHUNK = 2048  # targets whose logits are held at a time
 
 
 @torch.inference_mode()
-def label_nats(model: Model, batch: Batch) -> Tensor:
+def label_nats(model: "Model", batch: Batch) -> Tensor:
     """(B,): -log p of each row's labels, of a batch that `collate` made."""
     refuse_training(model)
     here_BT = batch.labels_BT != IGNORE
@@ -22,7 +25,7 @@ def label_nats(model: Model, batch: Batch) -> Tensor:
 
 
 @torch.inference_mode()
-def continuation_nats(model: Model, prompt: Batch, tails: Sequence[Sequence[list[int]]]) -> Tensor:
+def continuation_nats(model: "Model", prompt: Batch, tails: Sequence[Sequence[list[int]]]) -> Tensor:
     """(R,): -log p of every continuation of every row, row after row; each prompt is read once."""
     flat = [tail for row in tails for tail in row]
     length = max(map(len, flat))
@@ -39,7 +42,7 @@ def continuation_nats(model: Model, prompt: Batch, tails: Sequence[Sequence[list
     return _sums(model, hidden_RTD, ids_RT, real_RT)
 
 
-def _sums(model: Model, hidden_BTD: Tensor, ids_BT: Tensor, real_BT: Tensor) -> Tensor:
+def _sums(model: "Model", hidden_BTD: Tensor, ids_BT: Tensor, real_BT: Tensor) -> Tensor:
     chunks = zip(hidden_BTD[real_BT].split(CHUNK), ids_BT[real_BT].split(CHUNK), strict=True)
     nats_N = torch.cat([F.cross_entropy(model.logits(hidden).float(), ids, reduction="none") for hidden, ids in chunks])
     row_N = real_BT.nonzero()[:, 0]

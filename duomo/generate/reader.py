@@ -1,14 +1,16 @@
 """Reader: a model reads a prompt, then what is said after it. B = rows, T = tokens, M = media items, D = width, V = vocabulary."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from duomo.batch import Batch, Layout, Media, Stream
-from duomo.blocks import Cache
-from duomo.model import Model
+from duomo.blocks.cache import Cache
+
+if TYPE_CHECKING:
+    from duomo.model import Model
 
 COLUMNS = ("ids_BT", "group_BT", "segment_BT", "position_BT")
 
@@ -19,7 +21,7 @@ class Reader:
     The prompt is padded left, so that every row goes on from its last column; `room` is how many tokens may follow.
     """
 
-    def __init__(self, model: Model, prompt: Batch, room: int, cached: bool = True):
+    def __init__(self, model: "Model", prompt: Batch, room: int, cached: bool = True):
         if prompt.target is None:
             raise ValueError("an encoder can not generate: give the samples choices, which it ranks, or train another shape")
         refuse_training(model)
@@ -62,7 +64,7 @@ class Reader:
             self.memory_BSD = self.memory_BSD[rows_B]
 
 
-def refuse_training(model: Model) -> None:
+def refuse_training(model: "Model") -> None:
     """Raises ValueError for a model that still drops out at random."""
     if model.training:
         raise ValueError("the model is in training mode: call model.eval() before it answers")

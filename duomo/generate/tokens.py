@@ -1,58 +1,21 @@
 """Tokens: one by one from a model that has a decoder. B = rows, L = rows still going on, S = tokens said, V = vocabulary."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import inf
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from duomo.batch import Batch
 from duomo.generate.reader import Reader
-from duomo.model import Model
+from duomo.generate.sampling import Sampling, choose, penalise
 
-LIMITS: dict[str, tuple[float, float]] = {
-    "max_tokens": (1, inf),
-    "temperature": (0, inf),
-    "top_k": (0, inf),
-    "top_p": (0, 1),
-    "min_p": (0, 1),
-    "repetition_penalty": (0.01, 100),
-    "beams": (1, inf),
-    "length_penalty": (0, inf),
-}
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How an answer is found. Temperature 0 takes the likeliest token; with `beams` > 1 nothing is drawn, but searched.
-
-    Raises ValueError for a number outside its range.
-    """
-
-    max_tokens: int = 64
-    temperature: float = 0.0
-    top_k: int = 0  # only the k likeliest; 0: all
-    top_p: float = 1.0  # only the fewest that hold this share (Holtzman et al. 2020)
-    min_p: float = 0.0  # only those at least this likely, against the likeliest (Nguyen et al. 2024)
-    repetition_penalty: float = 1.0  # of what the answer said already (Keskar et al. 2019, 4.1)
-    beams: int = 1
-    length_penalty: float = 1.0  # answers are compared by log p / length ** length_penalty
-    stop: tuple[str, ...] = ()  # texts that end an answer and are cut off
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, (low, high) in LIMITS.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                limit = f"at least {low:g}" if high == inf else f"between {low:g} and {high:g}"
-                raise ValueError(f"{name} is {limit}, not {value:g}")
-        if "" in self.stop:
-            raise ValueError("stop: an empty text would end every answer before it begins")
+if TYPE_CHECKING:
+    from duomo.model import Model
 
 
 @torch.inference_mode()
-def generate(model: Model, prompt: Batch, sampling: Sampling, stop_id: int, cached: bool = True) -> Iterator[Tensor]:
+def generate(model: "Model", prompt: Batch, sampling: Sampling, stop_id: int, cached: bool = True) -> Iterator[Tensor]:
     """Yields the next id of every row, (B,), until all have said `stop_id` (and go on saying it) or said max_tokens.
 
     `prompt` is made by `collate.prompt`. Without `cached` all is read again at every token: the oracle. Raises ValueError for
@@ -76,35 +39,3 @@ def generate(model: Model, prompt: Batch, sampling: Sampling, stop_id: int, cach
             going = (~done_L).nonzero()[:, 0]
             reader.select(going)
             live_L, done_L, said_LS = live_L[going], done_L[going], said_LS[going]
-
-
-def penalise(logits_BV: Tensor, said_BS: Tensor, penalty: float) -> Tensor:
-    """Logits with those of ids already said made less likely by a factor (Keskar et al., CTRL, 2019, 4.1)."""
-    if penalty == 1.0 or not said_BS.shape[1]:
-        return logits_BV
-    said = logits_BV.gather(1, said_BS)
-    return logits_BV.scatter(1, said_BS, torch.where(said > 0, said / penalty, said * penalty))
-
-
-def choose(logits_BV: Tensor, sampling: Sampling, random: torch.Generator) -> Tensor:
-    """(B,): the next ids."""
-    if sampling.temperature == 0:
-        return logits_BV.argmax(-1)
-    p_BV = restrict((logits_BV / sampling.temperature).softmax(-1), sampling)
-    return torch.multinomial(p_BV, 1, generator=random)[:, 0]
-
-
-def restrict(p_BV: Tensor, sampling: Sampling) -> Tensor:
-    """Probabilities with the unlikely set to 0, not summing to 1: outside the top k, outside the nucleus, below min_p of the best.
-
-    The likeliest always stays.
-    """
-    if 0 < sampling.top_k < p_BV.shape[-1]:
-        likeliest_BK = p_BV.topk(sampling.top_k).indices  # exactly k, whatever is equal
-        p_BV = torch.zeros_like(p_BV).scatter(1, likeliest_BK, p_BV.gather(1, likeliest_BK))
-    if sampling.top_p < 1:
-        sorted_BV, order_BV = p_BV.sort(descending=True, stable=True)
-        before_BV = sorted_BV.cumsum(-1) - sorted_BV
-        sorted_BV[:, 1:][(before_BV >= sampling.top_p * sorted_BV.sum(-1, keepdim=True))[:, 1:]] = 0
-        p_BV = torch.zeros_like(p_BV).scatter(1, order_BV, sorted_BV)
-    return p_BV.where(p_BV >= sampling.min_p * p_BV.amax(-1, keepdim=True), 0)

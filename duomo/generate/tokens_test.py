@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from duomo.data.collate import prompt
 from duomo.generate import Reader, Sampling, generate
 from duomo.generate.reader import select
-from duomo.generate.tokens import choose, penalise, restrict
+from duomo.generate.sampling import choose, penalise, restrict
 from tests.small import dialogue, mixed, model, model_recipe, question, redrawn, rendered
 
 SHAPES = ("decoder", "encoder_decoder")

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from duomo.modalities.image import IMAGE, fitted, tint, to_png
+from duomo.modalities.image import IMAGE, to_png
+from duomo.modalities.pixels import fitted, tint
 from duomo.recipe import CutRecipe
 
 CUT = IMAGE.default

@@ -13,8 +13,8 @@ import numpy as np
 
 from duomo.batch import Patches
 from duomo.modalities.files import Unreadable, media_extra, reading
-from duomo.modalities.image import BLACK, MAX_PIXELS, fit, fitted, flatten, open_picture, refuse_large, scale, tint
 from duomo.modalities.modality import Modality, tile
+from duomo.modalities.pixels import BLACK, MAX_PIXELS, fit, fitted, flatten, open_picture, refuse_large, scale, tint
 from duomo.recipe import CutRecipe
 
 if TYPE_CHECKING:

@@ -1,8 +1,11 @@
 """Loss: sums and counts, so that micro-batches, ranks, clients and steps add up exactly."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from torch import Tensor
+
+from duomo.batch import Batch
 
 
 class Loss(NamedTuple):
@@ -15,3 +18,6 @@ class Loss(NamedTuple):
     def mean(self) -> float:
         """Loss per target."""
         return float(self.total_B.sum() / self.count_B.sum().clamp(min=1e-9))
+
+
+Objective = Callable[[Any, Batch], Loss]  # of a Model, which may be wrapped: adapted, compiled, spread over machines

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from duomo.modalities.files import media_extra
-from duomo.modalities.image import IMAGE, tint
+from duomo.modalities.image import IMAGE
+from duomo.modalities.pixels import tint
 from duomo.sample import Part, Sample
 from duomo.tasks.task import Split, Store
 from duomo.tasks.words import DIGITS

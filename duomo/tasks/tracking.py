@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from duomo.modalities.image import tint
+from duomo.modalities.pixels import tint
 from duomo.modalities.video import Clip
 from duomo.tasks.pictures import SIDE, Picture, nearest_digits
 

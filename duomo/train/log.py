@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from duomo.train.loop import Step
+from duomo.train.step import Step
 
 
 class Log:

@@ -1,7 +1,7 @@
 import json
 
 from duomo.train.log import Log, read
-from duomo.train.loop import Step
+from duomo.train.step import Step
 
 
 def step(number, loss=1.0):

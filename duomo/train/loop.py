@@ -2,31 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from duomo.batch import Batch
-from duomo.objectives import Objective
-from duomo.objectives.loss import Loss
+from duomo.objectives.loss import Loss, Objective
+from duomo.train.step import Step
 
 Backward = Callable[[nn.Module, Sequence[Batch], Objective], Loss]
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one optimizer step did."""
-
-    number: int  # 1 after the first
-    loss: float  # nats per target
-    targets: float
-    tokens: int
-    norm: float  # of the gradient, before clipping
-    rate: float  # share of the full learning rate
-    seconds: float
-    waited: float  # of them for data
 
 
 def backward(model: nn.Module, batches: Sequence[Batch], objective: Objective) -> Loss:
@@ -34,7 +19,7 @@ def backward(model: nn.Module, batches: Sequence[Batch], objective: Objective) -
     divisor = sum(targets(batch) for batch in batches)
     losses = []
     for batch in batches:
-        loss = objective(model, batch)  # type: ignore[arg-type]
+        loss = objective(model, batch)
         (loss.total_B.sum() / max(divisor, 1e-9)).backward()
         losses.append(Loss(loss.total_B.detach(), loss.count_B.detach()))
     return Loss(*(torch.cat(parts) for parts in zip(*losses, strict=True)))

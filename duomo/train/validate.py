@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from duomo.batch import Batch, move
-from duomo.objectives import Objective
+from duomo.objectives.loss import Objective
 
 
 @torch.no_grad()
@@ -14,7 +14,7 @@ def validate(model: nn.Module, held_out: Mapping[str, Sequence[Batch]], objectiv
     """The mean loss of each data set's fixed batches; the model is left in training mode if it was."""
     training = model.training
     model.eval()
-    losses = {name: [objective(model, move(batch, device)) for batch in batches] for name, batches in held_out.items()}  # type: ignore[arg-type]
+    losses = {name: [objective(model, move(batch, device)) for batch in batches] for name, batches in held_out.items()}
     model.train(training)
     return {name: _mean(found) for name, found in losses.items()}
 
