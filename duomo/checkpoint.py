@@ -153,6 +153,9 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
         _sync(folder.parent)
+    except OSError as error:
+        error.filename = error.filename or str(folder)  # a full disk does not say of what
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -239,7 +239,7 @@ def ask(
 
     Files stand behind the name of their sense: --image x.png, --audio x.wav, --video x.mp4; each may be repeated. A question may be spoken.
 
-    How words are found may be chosen: --max-tokens 200, --temperature 0.8, --top-k 40, --top-p 0.9, --min-p 0.05, --seed 1, --beams 4, --stop TEXT.
+    So may choices of sampling: --max-tokens 200, --temperature 0.8, --top-k 40, --top-p 0.9, --min-p 0.05, --seed 1, --beams 4, --stop TEXT.
     """
     path, (question, media) = resolve_model(model), read_question(words or [])
     from duomo.commands import ask as command

@@ -80,6 +80,8 @@ def load(path: Path) -> Report:
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
         return Report(tree["title"], _rows(tree["rows"]), _examples(tree["examples"]), tree["facts"], tuple(tree["lines"]))
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: no such file; `duomo evaluate {path.parent}` writes it") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not a report.json ({error}); run `duomo evaluate` again") from error
 

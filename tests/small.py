@@ -94,8 +94,8 @@ def redrawn(module: nn.Module, seed: int = 0) -> nn.Module:
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             noise = torch.randn(parameter.shape, generator=random)
-            if parameter.ndim > 1 and "tokens" not in name:
-                parameter.copy_(noise * parameter[0].numel() ** -0.5)
+            if parameter.ndim > 1:
+                parameter.copy_(noise * (0.2 if name.endswith("tokens.weight") else parameter[0].numel() ** -0.5))
             else:
                 parameter.copy_(0.3 * noise + (1.0 if "norm" in name and name.endswith("weight") else 0.0))
     return module

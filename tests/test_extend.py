@@ -115,7 +115,7 @@ made = recipe.parse({
     "name": "extended",
     "model": {"vocab_size": 300, "decoder_depth": 1, "block": {"dim": 32, "heads": 2}, "senses": {"table": sense}},
     "data": {"tasks": {"trend": 1}, "row_tokens": 200, "max_tokens": 100, "workers": 0},
-    "train": {"steps": 40, "rows": 2, "lr": 1e-2, "warmup": 5, "save_every": 40, "validate_every": 40, "threads": 1},
+    "train": {"steps": 150, "rows": 2, "lr": 1e-2, "warmup": 5, "save_every": 150, "validate_every": 150, "threads": 1},
 }, "here")
 train.run(made)
 run = open_run(train.RUNS / "extended")

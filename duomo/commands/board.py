@@ -16,8 +16,11 @@ def both(english: str, chinese: str) -> str:
 
 
 def board(rows: Sequence[ReportRow]) -> str:
-    """All figures."""
-    return f'<ul class="board">{"".join(map(_row, rows))}</ul>'
+    """All figures, task by task."""
+    by_task: dict[str, list[ReportRow]] = {}
+    for row in rows:
+        by_task.setdefault(row.task, []).append(row)
+    return f'<ul class="board">{"".join(map(_task, by_task.values()))}</ul>'
 
 
 def ablations(rows: Iterable[ReportRow]) -> str:
@@ -37,20 +40,24 @@ def scale(figures: Iterable[float]) -> float:
     return next(step for step in ROUND if step * power >= largest) * power
 
 
+def _task(rows: Sequence[ReportRow]) -> str:
+    made = f' {_badge("plain", "synthetic", "合成数据")}' if rows[0].synthetic else ""
+    split = f' {_badge("plain", f"{escape(rows[0].split)} split", escape(rows[0].split))}' if rows[0].split != "test" else ""
+    head = f'<h3>{escape(rows[0].task)}{made}{split}</h3><p class="about">{escape(rows[0].about)}</p>'
+    return f"<li>{head}{''.join(map(_row, rows))}</li>"
+
+
 def _row(row: ReportRow) -> str:
-    controls = [row.control] if row.control else []
     shown = _figure(row)
-    marks = [("chance", "chance", row.chance)] if row.chance is not None else list[tuple[str, str, float]]()
-    marks += [("baseline", one.name, one.value) for one in row.baselines]
-    marks += [("control", one.name, one.value) for one in controls]
+    marks = [("chance", both("chance", "随机"), row.chance)] if row.chance is not None else list[tuple[str, str, float]]()
+    marks += [("baseline", escape(one.name), one.value) for one in row.baselines]
+    marks += [("control", both("swapped", "换错输入"), row.control.value)] if row.control else []
     end = scale([row.value, row.high, *(value for _, _, value in marks)])
-    others = "".join(f'<li class="{kind}">{escape(name)} {shown(value)}</li>' for kind, name, value in marks)
+    others = "".join(f'<li class="{kind}">{name} {shown(value)}</li>' for kind, name, value in marks)
+    track = _track(row.value, (row.low, row.high), [(kind, value) for kind, _, value in marks], end)
     return (
-        f'<li><div class="what"><h3>{escape(row.task)}</h3><p>{_metric(row)}{_badges(row)}</p></div>'
-        f'<div class="draw">{_track(row.value, (row.low, row.high), [(kind, value) for kind, _, value in marks], end)}'
-        f'<ul class="others">{others}</ul></div>'
-        f'<p class="figure"><b>{shown(row.value)}</b> [{shown(row.low)}, {shown(row.high)}]<br>n = {row.n:,}</p>'
-        f'<p class="about">{escape(row.about)}</p></li>'
+        f'<div class="row"><p class="what">{_metric(row)}{_badges(row)}</p><div class="draw">{track}<ul class="others">{others}</ul></div>'
+        f'<p class="figure"><b>{shown(row.value)}</b> [{shown(row.low)}, {shown(row.high)}]<br>n = {row.n:,}</p></div>'
     )
 
 
@@ -85,19 +92,17 @@ def _track(value: float, bounds: tuple[float | None, float | None], marks: Itera
 
 
 def _metric(row: ReportRow) -> str:
-    better = ("higher is better", "越高越好") if row.higher_is_better else ("lower is better", "越低越好")
-    return f'{escape(row.metric)} <span class="quiet">{"↑" if row.higher_is_better else "↓"} {both(*better)}</span>'
+    return f'{escape(row.metric)} <span class="quiet">{"↑" if row.higher_is_better else "↓"}</span>'
 
 
 def _badges(row: ReportRow) -> str:
     worse = beaten_by(row)
-    found = [
-        ("bad", both("did not look", "没有看输入")) if not looked(row) else None,
-        ("warn", both(f"below {escape(worse.name)}", f"不如 {escape(worse.name)}")) if worse else None,
-        ("plain", both("synthetic", "合成数据")) if row.synthetic else None,
-        ("plain", escape(f"{row.split} split")) if row.split != "test" else None,
-    ]
-    return "".join(f' <span class="badge {kind}">{label}</span>' for kind, label in filter(None, found))
+    blind = "" if looked(row) else _badge("bad", "did not look", "没有看输入")
+    return f" {blind} " + (_badge("warn", f"below {escape(worse.name)}", f"不如 {escape(worse.name)}") if worse else "")
+
+
+def _badge(kind: str, english: str, chinese: str) -> str:
+    return f'<span class="badge {kind}">{both(english, chinese)}</span>'
 
 
 def _figure(row: ReportRow) -> Callable[[float], str]:

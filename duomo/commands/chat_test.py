@@ -70,7 +70,7 @@ def test_faults_are_told_in_one_line_and_the_talk_goes_on(speaker: Speaker, tmp_
     told = talked(speaker, *lines)
     assert told[0] == "no command /imge; did you mean 'image'?"
     assert told[1] == "/image needs a file, as in /image FILE"
-    assert told[2].endswith("y.png: no such image file") and "x.png: damaged" in told[3]
+    assert told[2].endswith("y.png: no such image file; check the path") and "x.png: damaged" in told[3]
     assert "/audio FILE" in told[4] and "/quit" in told[4]
     assert "the model reads 256 at most" in told[5] and "\n".join(told[6:]) == "\n".join(talked(speaker, "what?"))
 

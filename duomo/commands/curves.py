@@ -66,7 +66,7 @@ def _plain(axes: Any) -> None:
     axes.patch.set_visible(False)
     axes.set_xlabel("step")
     axes.grid(color=GRID, linewidth=0.8)
-    axes.tick_params(length=0)
+    axes.tick_params(which="both", length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
 

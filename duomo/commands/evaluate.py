@@ -16,7 +16,7 @@ from duomo import report as reports
 from duomo.batch import Patches
 from duomo.checkpoint import Run, open_run
 from duomo.commands import fetch, page
-from duomo.commands.facts import facts
+from duomo.commands.facts import facts, learned
 from duomo.commands.prepare import prepared
 from duomo.commands.show import bars
 from duomo.data.lines import samples_in
@@ -105,7 +105,7 @@ def run(recipe: Recipe, runs: Path = RUNS, workers: int | None = None) -> Report
     seconds = {name: round(one.seconds, 1) for name, one in found.items()} | {"all": round(time.monotonic() - began, 1)}
     report = Report(f"{recipe.name}: what it can do", rows, examples, facts(opened, recipe, seconds))
     reports.save(report, folder / "report.json")
-    written = page.write(report, folder, Path(recipe.data.cache))
+    written = page.write(report, folder, Path(recipe.data.cache), learned(folder))
     table = scoreboard.text(scoreboard.merge({recipe.name: report}))
     return replace(report, lines=(*table.splitlines(), "", f"with examples to see and hear: {written}"))
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from duomo.commands.board import ablations, board, both
 from duomo.commands.curves import drawings, picture
-from duomo.commands.facts import learned
 from duomo.data.lineage import Lineage
 from duomo.evaluate.scoreboard import beaten_by, looked
 from duomo.modalities import MODALITIES
@@ -26,8 +25,8 @@ LARGE = 100_000  # bytes of a file, above which it is shown as the model read it
 ROOM = 3_500_000  # bytes of files in one page
 SHOWN = {
     IMAGE.name: '<img src="{data}" alt="{label}">',
-    AUDIO.name: '<audio controls preload="metadata" src="{data}" aria-label="{label}"></audio>',
-    VIDEO.name: '<video controls loop muted playsinline preload="metadata" src="{data}" aria-label="{label}"></video>',
+    AUDIO.name: '<audio controls preload="auto" src="{data}" aria-label="{label}"></audio>',
+    VIDEO.name: '<video controls loop muted playsinline preload="auto" src="{data}" aria-label="{label}"></video>',
 }
 
 
@@ -59,12 +58,12 @@ class Media:
             return None
 
 
-def write(report: Report, folder: Path, root: Path) -> Path:
-    """Writes report.html and curve.svg into a run's folder, from its report, log and lineage; media lie in `root`."""
+def write(report: Report, folder: Path, root: Path, sources: Sequence[Lineage]) -> Path:
+    """Writes report.html and curve.svg into a run's folder, from its report, its log and what it learned from; media lie in `root`."""
     lines, target = log.read(folder), folder / "report.html"
     if lines:
         (folder / "curve.svg").write_text(picture(lines), encoding="utf-8")
-    target.write_text(html(report, lines, learned(folder), root), encoding="utf-8")
+    target.write_text(html(report, lines, sources, root), encoding="utf-8")
     return target
 
 
@@ -115,8 +114,10 @@ def _example(example: Example, place: int, media: Media) -> str:
     right = example.right if example.right is not None else (True if same else None)
     mark = {True: ("right", both("✓ right", "✓ 对")), False: ("wrong", both("✗ wrong", "✗ 错")), None: ("", "")}[right]
     shown = "".join(media.show(kind, path, f"{example.task}, {kind} {place}") for kind, path in example.media)
-    lines = [(both("question", "问"), example.question), (both("answer", "答"), example.answer), (both("truth", "真"), example.truth)]
-    told = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in lines if text)
+    lines = (("question", "问题", example.question), ("answer", "回答", example.answer), ("truth", "真值", example.truth))
+    told = "".join(
+        f'<dt>{both(name, chinese)}</dt><dd class="{name}">{escape(text)}</dd>' for name, chinese, text in lines if text or name == "answer"
+    )
     return f'<article class="{mark[0]}">{shown}<dl>{told}</dl><p class="mark">{mark[1]}</p></article>'
 
 

@@ -59,7 +59,7 @@ def test_what_others_wrote_is_never_markup(tmp_path):
 def test_every_sense_can_be_seen_or_heard_and_its_control_has_a_name(tmp_path):
     made = whole(tmp_path)
     assert re.search(r'<img src="data:image/png;base64,[^"]+" alt="digits, image 1">', made)
-    assert re.search(r'<audio controls preload="metadata" src="data:audio/[^"]+" aria-label="digits, audio 1">', made)
+    assert re.search(r'<audio controls preload="auto" src="data:audio/[^"]+" aria-label="digits, audio 1">', made)
     assert re.search(r'<video controls [^>]*src="data:video/mp4;base64,[^"]+" aria-label="digits, video 1">', made)
 
 

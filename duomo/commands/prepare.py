@@ -75,6 +75,8 @@ def _progress(jobs: Iterable[str], target: Path) -> Iterator[Tick]:
     with bars() as shown:
         rows = {name: shown.add_task(name, total=None, note="samples") for name in jobs}
         yield lambda name, count: shown.update(rows[name], advance=count)
+        for row in rows.values():
+            shown.update(row, total=shown.tasks[row].completed)
 
 
 def _code() -> str:

@@ -85,8 +85,11 @@ def shards(recipe: Recipe, found: Prepared, names: tuple[str, ...], tokenizer: P
         for name in names
         for split in ("train", "valid")
     ]
-    with ticking("tokenise", len(jobs)) as tick:
-        return tokenise.build(jobs, workers, tick)
+    missing = [job for job in jobs if not job.done]
+    if missing:
+        with ticking("tokenise", len(missing)) as tick:
+            tokenise.build(missing, workers, tick)
+    return {(job.data, job.split): Shards(job.target) for job in jobs if job.done}
 
 
 def loader(recipe: Recipe, train: dict[str, Shards], shares: dict[str, float], tokenizer: Tokenizer) -> Loader:

@@ -195,10 +195,9 @@ def _measured(steps: Iterator[list[Batch]], training: Training) -> Iterator[list
     for number, batches in enumerate(steps):
         batches = move(batches, training.device)
         if not number:
-            state = torch.get_rng_state()
-            flops = flops_of(lambda batches=batches: backward(training.model, batches, training.objective))  # type: ignore[misc]
+            with torch.random.fork_rng([training.device] if training.device.type == "cuda" else []):
+                flops = flops_of(lambda batches=batches: backward(training.model, batches, training.objective))  # type: ignore[misc]
             training.flops_per_token = flops / max(tokens(batches), 1)
-            torch.set_rng_state(state)
         yield batches
 
 

@@ -7,7 +7,7 @@ from statistics import mean, median
 
 from duomo.data.content import fingerprint
 from duomo.data.quarantine import Fault, Quarantine
-from duomo.data.read import folder, read
+from duomo.data.read import fault_in, folder, read
 from duomo.data.verify import verify
 from duomo.recipe import FileData
 from duomo.sample import Sample
@@ -50,9 +50,7 @@ def _sound(data: FileData, quarantine: Quarantine) -> Iterator[Sample]:
         try:
             verify(sample, root)
         except ValueError as error:
-            where, _, number = (sample.origin.id if sample.origin else "").rpartition(":")
-            file = str(root / where) if where and number.isdigit() else data.path
-            quarantine(Fault(file, int(number) if number.isdigit() else 0, str(error)))
+            quarantine(fault_in(sample, data, str(error)))
         else:
             yield sample
 

@@ -22,12 +22,20 @@ def samples_in(path: Path) -> Iterator[Sample]:
 def write(samples: Iterable[Sample], path: Path, name: str, tick: Tick) -> None:
     """Writes samples of the data set `name`, and has them on the disk before it ends."""
     with path.open("w", encoding="utf-8") as file:
-        for number, sample in enumerate(samples, 1):
+        for sample in ticking(samples, name, tick):
             file.write(line(sample))
-            if number % EVERY == 0:
-                tick(name, EVERY)
         file.flush()
         os.fsync(file.fileno())
+
+
+def ticking(samples: Iterable[Sample], name: str, tick: Tick) -> Iterator[Sample]:
+    """The same samples, told to the bar of the data set `name` as they go by."""
+    number = 0
+    for number, sample in enumerate(samples, 1):
+        yield sample
+        if number % EVERY == 0:
+            tick(name, EVERY)
+    tick(name, number % EVERY)
 
 
 def line(sample: Sample) -> str:

@@ -67,17 +67,17 @@ def test_rows_are_nearly_full(rows, row_tokens):
     assert filled / places >= 0.95
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(1, 5), st.lists(st.floats(0.05, 9), min_size=1, max_size=6))
 def test_unpacked_rows_hold_one_document_each_and_all_are_there(rows, shares):
     made = plan(0, lengths(*[17] * len(shares)), shares, rows, 0, False)
-    for step in (*range(40), 10**5, 10**6):
+    for step in (*range(12), 10**6):
         assert [len(row) for row in made.step(step)] == [1] * rows
 
 
 def test_no_step_is_empty_however_many_data_sets():
     made = plan(0, lengths(*[50] * 10), [1] * 10, 1, 512, True)
-    assert all(made.step(step) for step in range(200))
+    assert all(made.step(step) for step in range(60))
 
 
 def test_balancing_keeps_every_pick_and_leaves_no_empty_row():

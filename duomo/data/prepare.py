@@ -116,7 +116,7 @@ def _whole(target: Path) -> Iterator[Path]:
             if not (target / NAME).is_file():
                 raise
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise ValueError(f"{target.parent}: no space left on the disk; free some, or set data.cache to another disk") from error
         raise
     finally:

@@ -65,6 +65,16 @@ def folder(data: FileData) -> Path:
     return path if path.is_dir() else path.parent
 
 
+def fault_in(sample: Sample, data: FileData, reason: str) -> Fault:
+    """A fault that shows only in the sample, at the place that its origin names: a file, or a record of one."""
+    known = sample.origin.id if sample.origin else ""
+    name, _, number = known.rpartition(":") if known.rpartition(":")[2].isdigit() else (known, "", "0")
+    file = folder(data) / name
+    if name and file.is_file():
+        return Fault(str(file), int(number), reason.removeprefix(f"{file}: "))
+    return Fault(f"{data.path} ({known})" if known else data.path, 0, reason)
+
+
 def formats() -> dict[str, Open]:
     """Every format by name."""
     return {

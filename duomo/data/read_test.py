@@ -245,8 +245,18 @@ def test_missing_and_empty_are_errors_even_with_a_quarantine(tmp_path):
 
 def test_another_encoding_is_told(tmp_path):
     (tmp_path / "a.csv").write_bytes("question,answer\n你好,再见\n".encode("gbk"))
-    with pytest.raises(ValueError, match="a.csv: not UTF-8"):
+    with pytest.raises(ValueError, match="a.csv: no good record in it; the first fault: .*a.csv:2: not UTF-8; save the file as UTF-8"):
         samples(tmp_path / "a.csv", Quarantine())
+    (tmp_path / "b.csv").write_bytes("问,answer\n1,2\n".encode("gbk"))
+    with pytest.raises(ValueError, match="b.csv: not UTF-8"):
+        samples(tmp_path / "b.csv", Quarantine())
+
+
+def test_a_record_that_is_no_utf_8_is_put_aside(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"question,answer\n1,2\n3,caf\xe9\n" + "问,答\n".encode())
+    quarantine = Quarantine()
+    assert pairs(samples(tmp_path / "a.csv", quarantine)) == [("1", "2"), ("问", "答")]
+    assert [str(fault) for fault in quarantine.faults] == [f"{tmp_path}/a.csv:3: not UTF-8; save the file as UTF-8"]
 
 
 def test_unknown_formats_suggest_the_nearest(tmp_path):

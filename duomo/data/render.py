@@ -39,7 +39,7 @@ def cut(part: Part, cuts: Mapping[str, CutRecipe], root: Path) -> Patches:
         return modality.cut(modality.read(part.value, cuts[part.kind]), cuts[part.kind])
     path = root / part.value
     if not path.is_file():
-        raise ValueError(f"{path}: no such {part.kind} file")
+        raise ValueError(f"{path}: no such {part.kind} file; check the path")
     return modality.cut(modality.read(path, cuts[part.kind]), cuts[part.kind])
 
 

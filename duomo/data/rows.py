@@ -3,11 +3,12 @@
 import csv
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from duomo.data.quarantine import Fault, Refuse
+
+NOT_UTF8 = "not UTF-8; save the file as UTF-8"
 
 
 class Row(NamedTuple):
@@ -44,7 +45,7 @@ def json_rows(path: Path, refuse: Refuse) -> Iterator[Row]:
             try:
                 value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
             except UnicodeDecodeError:
-                refuse(Fault(str(path), number, "not UTF-8; save the file as UTF-8"))
+                refuse(Fault(str(path), number, NOT_UTF8))
             except ValueError as error:
                 refuse(Fault(str(path), number, f"not JSON ({error})"))
             else:
@@ -52,8 +53,8 @@ def json_rows(path: Path, refuse: Refuse) -> Iterator[Row]:
 
 
 def csv_rows(path: Path, delimiter: str, refuse: Refuse) -> Iterator[Row]:
-    """A table with a header line; rows are dicts by column. A row of another length is refused."""
-    with path.open(encoding="utf-8-sig", newline="") as file, _utf8(path):
+    """A table with a header line; rows are dicts by column. A row of another length is refused, and one that is not UTF-8."""
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         header = next(reader, [])
         while True:
@@ -65,7 +66,9 @@ def csv_rows(path: Path, delimiter: str, refuse: Refuse) -> Iterator[Row]:
             except csv.Error as error:
                 refuse(Fault(str(path), start, f"not a table row ({error})"))
                 continue
-            if len(cells) == len(header):
+            if any(map(_stray, cells)):
+                refuse(Fault(str(path), start, NOT_UTF8))
+            elif len(cells) == len(header):
                 yield Row(path, start, dict(zip(header, cells, strict=True)))
             elif cells:
                 reason = f"{len(cells)} fields where the header has {len(header)}; quote fields that hold {delimiter!r}"
@@ -74,8 +77,10 @@ def csv_rows(path: Path, delimiter: str, refuse: Refuse) -> Iterator[Row]:
 
 def csv_columns(path: Path, delimiter: str) -> list[str]:
     """The header of a table. Raises ValueError where there is none, or where it names a column twice."""
-    with path.open(encoding="utf-8-sig", newline="") as file, _utf8(path):
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         header = next(csv.reader(file, delimiter=delimiter), [])
+    if any(map(_stray, header)):
+        raise ValueError(f"{path}: {NOT_UTF8}")
     if not any(header):
         raise ValueError(f"{path}: an empty data set, or no header line; the first line names the columns")
     double = next((column for column in header if header.count(column) > 1), None)
@@ -142,9 +147,6 @@ def _array(path: Path) -> list[Any]:
         raise ValueError(f"{path}: not JSON ({error})") from error
 
 
-@contextmanager
-def _utf8(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from error
+def _stray(value: str) -> bool:
+    """Whether a text holds bytes that were no UTF-8."""
+    return not value.isascii() and any("\udc80" <= sign <= "\udcff" for sign in value)

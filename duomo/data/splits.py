@@ -11,9 +11,8 @@ from duomo.data.clean import clean
 from duomo.data.contamination import HeldOut, runs_of
 from duomo.data.content import fingerprint, split_key
 from duomo.data.lineage import Ledger, Lineage
-from duomo.data.lines import EVERY, Tick, line, samples_in, write
-from duomo.data.quarantine import Fault
-from duomo.data.read import folder, read
+from duomo.data.lines import Tick, line, samples_in, ticking, write
+from duomo.data.read import fault_in, folder, read
 from duomo.data.texts import pieces
 from duomo.data.verify import verify
 from duomo.modalities import MODALITIES
@@ -70,7 +69,8 @@ def write_file(name: str, data: FileData, store: Keep, recipe: DataRecipe, targe
     pool.unlink()
     if not ledger.kept["train"]:
         fate = ", ".join(f"{reason}: {count}" for reason, count in [*ledger.dropped.items(), ("quarantined", ledger.quarantine.count)])
-        raise ValueError(f"{data.path}: no training sample is left of {ledger.read} ({fate})")
+        first = "".join(f"; the first fault: {fault}" for fault in ledger.quarantine.faults[:1])
+        raise ValueError(f"{data.path}: no training sample is left of {ledger.read} ({fate}){first}")
     return ledger.close({part: index.report() for part, index in held.items()})
 
 
@@ -108,7 +108,7 @@ def _readable(samples: Iterable[Sample], data: FileData, store: Keep, ledger: Le
         try:
             verify(sample, root)
         except ValueError as error:
-            ledger.quarantine(Fault(f"{data.path} ({sample.origin.id if sample.origin else ''})", 0, str(error)))
+            ledger.quarantine(fault_in(sample, data, str(error)))
         else:
             yield _kept(sample, store, root)
 
@@ -132,7 +132,5 @@ def _kept(sample: Sample, store: Keep, root: Path | None = None) -> Sample:
 def _scatter(samples: Iterable[Sample], place: Callable[[Sample], str], target: Path, name: str, tick: Tick) -> None:
     with ExitStack() as stack:
         files = {split: stack.enter_context((target / f"{split}.jsonl").open("w", encoding="utf-8")) for split in SPLITS}
-        for number, sample in enumerate(samples, 1):
+        for sample in ticking(samples, name, tick):
             files[place(sample)].write(line(sample))
-            if number % EVERY == 0:
-                tick(name, EVERY)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -16,12 +17,12 @@ from duomo.data import shards
 from duomo.data.content import HAN
 from duomo.data.prepare import Prepared
 from duomo.data.render import Rendered, cut, render
-from duomo.data.shards import Shards
 from duomo.modalities import MODALITIES
 from duomo.recipe import CutRecipe, TokenizerRecipe
 from duomo.sample import TEXT, Part, Sample
 from duomo.tokenizer import Tokenizer
 
+SMALL = 200_000  # bytes that one process has rendered before others have started
 REMEMBERED = 1024  # media that are not cut again when another sample shows them
 HAN_LETTER = re.compile(f"[{HAN}]")
 
@@ -41,6 +42,16 @@ class Job:
     root: Path
     limit: int
     target: Path
+
+    @property
+    def done(self) -> bool:
+        """Whether its shards stand already."""
+        return (self.target / "shards.json").is_file()
+
+    @property
+    def size(self) -> int:
+        """Bytes to read, media aside."""
+        return self.prepared.path(self.data, self.split).stat().st_size
 
 
 def learn(prepared: Prepared, names: Iterable[str], recipe: TokenizerRecipe, vocab_size: int) -> Tokenizer:
@@ -77,17 +88,15 @@ def digest(prepared: Prepared, tokenizer: Path, cuts: Mapping[str, CutRecipe], l
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def build(jobs: list[Job], workers: int, tick: Tick = lambda name, count: None) -> dict[tuple[str, str], Shards]:
-    """Shards of every job, made where they do not stand yet; by (data, split)."""
-    missing = [job for job in jobs if not (job.target / "shards.json").is_file()]
-    if workers > 1 and len(missing) > 1:
+def build(jobs: list[Job], workers: int, tick: Tick = lambda name, count: None) -> None:
+    """Makes the shards of every job, in several processes where that pays."""
+    if workers > 1 and len(jobs) > 1 and sum(job.size for job in jobs) > SMALL:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            for done in as_completed({pool.submit(run, job): job for job in missing}):
+            for done in as_completed([pool.submit(run, job) for job in jobs]):
                 tick(*done.result())
     else:
-        for job in missing:
+        for job in jobs:
             tick(*run(job))
-    return {(job.data, job.split): Shards(job.target) for job in jobs if (job.target / "shards.json").is_file()}
 
 
 def run(job: Job) -> tuple[str, int]:
@@ -97,7 +106,11 @@ def run(job: Job) -> tuple[str, int]:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        count = shards.write(temporary, _rendered(job, tokenizer))
+        items = _rendered(job, tokenizer)
+        first = next(items, None)
+        if first is None:  # an empty split, or nothing in it fits
+            return job.data, 0
+        count = shards.write(temporary, chain([first], items))
         shutil.rmtree(job.target, ignore_errors=True)
         temporary.rename(job.target)
     finally:
