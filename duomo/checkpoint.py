@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from duomo import recipe as recipes
+from duomo.disk import whole_folder
 from duomo.model import Model
 from duomo.recipe import Recipe
 from duomo.tokenizer import Tokenizer
@@ -51,7 +50,7 @@ def open_run(folder: Path) -> Run:
 
 def save(folder: Path, model: nn.Module, optimizer: Optimizer | None, state: Mapping[str, Any]) -> Path:
     """Writes `folder` with the model, the optimizer, torch's generator and `state` (JSON), each file in the manifest."""
-    with atomic_folder(folder) as temporary:
+    with whole_folder(folder) as temporary:
         _write(temporary / "model.safetensors", {name: t.detach().contiguous() for name, t in model.state_dict().items()})
         if optimizer is not None:
             tensors, rest = pack_optimizer(optimizer)
@@ -111,6 +110,11 @@ def latest(run: Path) -> Path | None:
     return max((p for p in (run / "checkpoints").glob("step-*") if p.name[5:].isdigit()), key=step_of, default=None)
 
 
+def size_of(model: nn.Module) -> int:
+    """The bytes of a checkpoint: weights, and up to two moments of each."""
+    return 3 * sum(p.numel() * p.element_size() for p in model.parameters())
+
+
 def step_of(checkpoint: Path) -> int:
     """The step in a checkpoint folder's name."""
     return int(checkpoint.name.removeprefix("step-"))
@@ -137,27 +141,6 @@ def unpack_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], rest: 
         number, _, key = name.partition(".")
         state.setdefault(int(number), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": rest["groups"]})
-
-
-@contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside `folder` that takes its place when all went well, and vanishes otherwise."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.writing")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        yield temporary
-        for path in (*temporary.iterdir(), temporary):
-            _sync(path)
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.rename(folder)
-        _sync(folder.parent)
-    except OSError as error:
-        error.filename = error.filename or str(folder)  # a full disk does not say of what
-        raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def digest(path: Path) -> str:
@@ -194,11 +177,3 @@ def _set_generators(cpu: Tensor, cuda: Tensor | None) -> None:
 
 def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
     path.write_bytes(safetensors.torch.save(dict(tensors)))  # save_file would map the file and die by signal on a full disk
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

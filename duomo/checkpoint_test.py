@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from duomo import checkpoint, recipe
-from duomo.checkpoint import atomic_folder, keep_newest, latest, load_model, open_run, resume, save, verify, weights_digest
+from duomo.checkpoint import keep_newest, latest, load_model, open_run, resume, save, verify, weights_digest
 from duomo.data.collate import collate
 from duomo.objectives import cross_entropy
 from duomo.recipe import Recipe, TrainRecipe
@@ -133,13 +133,6 @@ def test_a_full_disk_leaves_nothing_and_harms_nothing(saved, tmp_path, size):
         with small_disk(size), pytest.raises(OSError, match="large|space"):
             save(target, m, made, {"step": 2})
         assert tree(tmp_path) == before and [path.name for path in tmp_path.iterdir()] == ["step-1"]
-
-
-def test_what_fails_while_writing_vanishes(tmp_path):
-    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "x") as folder:
-        (folder / "half").write_text("x")
-        raise RuntimeError
-    assert not list(tmp_path.iterdir())
 
 
 def test_the_newest_is_of_the_most_steps_and_the_rest_goes(tmp_path):

@@ -120,6 +120,14 @@ def read_recipe(name: str, overrides: Sequence[str] | None) -> "Recipe":
     return recipe.load(path, overrides or ())
 
 
+def read_run(name: str, overrides: Sequence[str] | None) -> tuple["Recipe", Path]:
+    """The recipe of that name with its changes, and the folder of its run's folder; of a run, wherever it was moved."""
+    folder = Path(name).resolve()
+    if not folder.is_dir():
+        return read_recipe(name, overrides), Path("runs")
+    return read_recipe(name, [*(overrides or ()), f"name={folder.name}"]), Path(name).parent
+
+
 def verb(panel: str, example: str, parent: typer.Typer = app, **settings: Any) -> Callable[[Verb], Verb]:
     """Adds a function to the command line, with its one example."""
 
@@ -221,7 +229,7 @@ def evaluate(
 
     Writes report.json and report.html into the run's folder.
     """
-    chosen, runs = read_recipe(recipe, overrides), Path(recipe).parent if Path(recipe).is_dir() else Path("runs")
+    chosen, runs = read_run(recipe, overrides)
     from duomo.commands import evaluate as command
 
     show(command.run(chosen, runs, workers))
@@ -239,7 +247,7 @@ def ask(
 
     Files stand behind the name of their sense: --image x.png, --audio x.wav, --video x.mp4; each may be repeated. A question may be spoken.
 
-    So may choices of sampling: --max-tokens 200, --temperature 0.8, --top-k 40, --top-p 0.9, --min-p 0.05, --seed 1, --beams 4, --stop TEXT.
+    Sampling, too: --max-tokens 200, --temperature 0.8, --top-k 40, --top-p 0.9, --min-p 0.05, --seed 1, --beams 4, --stop TEXT.
     """
     path, (question, media) = resolve_model(model), read_question(words or [])
     from duomo.commands import ask as command

@@ -24,6 +24,8 @@ from duomo.train.loop import loop
 from tests.house import imports, modules
 from tests.small import model, model_recipe, redrawn, rendered, tokenizer
 
+pytestmark = pytest.mark.filterwarnings("ignore:enable_nested_tensor")  # torch on the slow path of the wrong forms
+
 DIM, HEADS, VOCAB = 32, 4, 24
 WORDS = range(12, VOCAB)  # ids that stand for words; below are control tokens
 BEGIN, END = 6, 2

@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from duomo import cli
+from tests import own
 
 VERBS = "demo fetch sources prepare tokenizer train evaluate ask chat scoreboard compare lineage data".split()
 INNER = (["tokenizer", "learn"], ["tokenizer", "show"], ["data", "show"], ["data", "check"])
@@ -175,3 +176,26 @@ def test_a_question_is_read_with_its_files(words: list[str], read: tuple[str, li
 def test_a_sense_without_its_file_is_told() -> None:
     with pytest.raises(ValueError, match="--image needs a file"):
         cli.read_question(["what?", "--image"])
+
+
+WAY = [  # of one's own data through every verb; "own" is trained
+    ("prepare own.yaml --workers 1", "own: 150 read; "),
+    ("data check own.csv --format csv", "own.csv: no fault"),
+    ("data show own.yaml -n 2", "own 2: "),
+    ("data show own.csv -n 1 question=answer answer=question", "own.csv 1: "),
+    ("train own.yaml name=other train.steps=2 train.start_from=runs/own", "runs/other: 2 steps"),
+    ("ask runs/own number? --max-tokens 3", ""),
+    ("lineage own", "own.csv"),
+    ("tokenizer learn own.yaml", " tokens; on held-out text:"),
+    ("tokenizer show own 你好", "tokens"),
+    ("evaluate runs/own --workers 1", "exact match"),
+    ("evaluate other --workers 1 evaluate.samples=4", "exact match"),
+    ("scoreboard runs/own runs/other/report.json --markdown", "| run | task |"),
+    ("sources", "hsk"),
+]
+
+
+def test_ones_own_data_goes_through_every_verb(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, shown in WAY:
+        assert own.duomo(folder, *words.split()) == 0, (words, capsys.readouterr())
+        assert shown in capsys.readouterr().out, words

@@ -8,26 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from duomo.modalities import MODALITIES
 from tests import own
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A user's folder with a run that nothing disturbed."""
-    threads = torch.get_num_threads()
-    folder = own.lay(tmp_path_factory.mktemp("trained"))
-    assert own.duomo(folder, "train", "own.yaml") == 0
-    torch.set_num_threads(threads)
-    return folder
-
-
-@pytest.fixture
-def folder(trained: Path, tmp_path: Path) -> Path:
-    """A copy of it, to be broken."""
-    return Path(shutil.copytree(trained, tmp_path / "own"))
 
 
 def picture(number: int) -> bytes:
@@ -81,7 +64,7 @@ FAULTS: list[tuple[str, Break, list[str], str]] = [
     ("a data set of it", cut_png, ["prepare", "own.yaml", renamed("photos")], "photos/cut.png: damaged, or not a PNG"),
     ("a check of it", cut_png, ["data", "check", "photos"], "photos/cut.png: damaged, or not a PNG"),
     ("a text named .wav", false_wav, ["ask", "runs/own", "--audio", "speech.wav"], "speech.wav: damaged, or not a WAV"),
-    ("no such column", nothing, ["prepare", "own.yaml", renamed("own.csv", question="title")], "own.csv: no column 'title'; the columns are"),
+    ("no such column", nothing, ["prepare", "own.yaml", renamed("own.csv", question="x")], "own.csv: no column 'x'; the columns are"),
     ("no such column, checked", nothing, ["data", "check", "own.csv", "question=title"], "own.csv: no column 'title'; the columns are"),
     ("no such column, shown", nothing, ["data", "show", "own.csv", "answer=body"], "own.csv: no column 'body'; the columns are"),
     ("an empty file", empty, ["train", "own.yaml", renamed("empty.csv"), "name=b"], "empty.csv: an empty data set"),

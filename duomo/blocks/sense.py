@@ -68,13 +68,14 @@ class ConvFront(nn.Module):
     def forward(self, media: Media) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens (M, N, D), their coordinates (M, N, A), and which are real (M, N)."""
         x, real = canvas(media)
+        whole = bool(real.all())  # items of one size leave nothing outside
         x = (x - self.outside) * real
         for conv in self.convs:
             steps = (slice(None), slice(None), *(slice(None, None, step) for step in conv.stride))
             x, real = conv(x), real[steps]
             if self.normed:
                 x = x * torch.rsqrt(x.square().mean(1, keepdim=True) + EPS)
-            x = F.gelu(x) * real
+            x = F.gelu(x) if whole else F.gelu(x) * real
         grid = torch.stack(torch.meshgrid(*(torch.arange(n, device=x.device) for n in x.shape[2:]), indexing="ij"), -1)
         coords_MNA = grid.flatten(0, -2).float().expand(len(x), -1, -1)
         return x.flatten(2).transpose(1, 2), coords_MNA, real.flatten(1)

@@ -51,6 +51,12 @@ def test_the_users_own_files_are_prepared_once(mine):
     assert "1 quarantined" in report.lines[0] and report.facts["licences"] == ["MIT", "not stated"]
     shown = "\n".join(lineage.run(found.folder).lines)
     assert "pairs.csv" in shown and "MIT" in shown
+    follower = mine.parent / "follower"
+    follower.mkdir()
+    (follower / "lineage.json").write_text((found.folder / "lineage.json").read_text().replace("pairs", "doubles"))
+    recipes.save(recipes.load(mine, [f"train.start_from={found.folder}"]), follower / "recipe.json")
+    shown = "\n".join(lineage.run(follower).lines)
+    assert "pairs.csv" in shown and "doubles.csv" in shown, "what the run learned from whose weights it took"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from duomo import report as reports
 from duomo.batch import Patches
 from duomo.checkpoint import Run, open_run
 from duomo.commands import fetch, page
-from duomo.commands.facts import facts, learned
+from duomo.commands.facts import facts
+from duomo.commands.lineage import learned
 from duomo.commands.prepare import prepared
 from duomo.commands.show import bars
 from duomo.data.lines import samples_in

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from duomo import recipe as recipes
 from duomo.checkpoint import Run
+from duomo.commands.lineage import learned
 from duomo.data import lineage
 from duomo.recipe import Recipe
 from duomo.train import log
@@ -34,13 +34,6 @@ def facts(opened: Run, recipe: Recipe, seconds: Mapping[str, float]) -> dict[str
         "training": training(opened.folder),
         "licences": list(lineage.licences(learned(opened.folder))),
     }
-
-
-def learned(folder: Path) -> tuple[lineage.Lineage, ...]:
-    """What a run learned from, and what the run learned from whose weights it took first."""
-    own = lineage.load(folder / lineage.NAME)
-    begun = recipes.load(folder / "recipe.json").train.start_from
-    return own if begun is None or not (Path(begun) / lineage.NAME).is_file() else (*learned(Path(begun)), *own)
 
 
 def training(folder: Path) -> dict[str, Any]:

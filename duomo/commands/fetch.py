@@ -8,7 +8,7 @@ from typing import Any
 
 from duomo.report import Report
 from duomo.sources import SOURCES, nearest
-from duomo.sources.fetch import bars, cached, fetch, place
+from duomo.sources.fetch import bars, cached, fetch, need_room_for, place
 from duomo.sources.network import ask_pip
 from duomo.sources.source import Source
 
@@ -24,6 +24,7 @@ def run(names: Sequence[str], cache: Path, path: Path | None = None, sources: Ma
             raise ValueError(f"no source {name!r}{nearest(name, sources)}")
     if not names or (path and len(names) > 1):
         raise ValueError(f"name {'one source' if path else 'a source'} to fetch: {', '.join(sources)}")
+    need_room_for(map(sources.__getitem__, names), cache)
     started = time.perf_counter()
     network = once(ask_pip)
     facts: list[dict[str, Any]] = []

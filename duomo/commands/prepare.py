@@ -61,6 +61,7 @@ def _fetch(sources: Iterable[str], root: Path) -> None:
     wanted = [SOURCES[name] for name in sorted(sources)]
     if all(fetching.cached(source, root) for source in wanted):
         return
+    fetching.need_room_for(wanted, root)
     with fetching.bars() as progress:
         for source in wanted:
             fetching.fetch(source, root, progress)

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from duomo.data.load import Loader, fill_rate
 from duomo.data.pack import plan
 from duomo.data.prepare import Prepared
 from duomo.data.shards import Shards
+from duomo.disk import whole_file
 from duomo.model import cuts
 from duomo.recipe import Recipe
 from duomo.report import Report
@@ -69,10 +69,9 @@ def tokenizer_path(recipe: Recipe, found: Prepared) -> Path:
     key = f"{found.folder.name} {recipe.model.vocab_size} {recipe.tokenizer.bytes_per_language}"
     path = Path(recipe.data.cache) / "tokenizers" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".writing")
-        tokenise.learn(found, [lineage.name for lineage in found.lineage], recipe.tokenizer, recipe.model.vocab_size).save(temporary)
-        shutil.move(temporary, path)
+        names = [lineage.name for lineage in found.lineage]
+        with whole_file(path) as new:
+            tokenise.learn(found, names, recipe.tokenizer, recipe.model.vocab_size).save(new)
     return path
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from duomo.commands.resolve import resolve_model, resolve_recipe
+from duomo.commands.resolve import is_recipe, resolve_model, resolve_recipe
 
 
 def a_run(folder: Path) -> Path:
@@ -55,3 +55,16 @@ def test_a_run_in_the_current_folder_wins_over_a_run_of_that_name(tmp_path: Path
     assert resolve_model("x").samefile(here)
     (here / "recipe.json").unlink()
     assert resolve_model("x").samefile(tmp_path / "runs" / "x")
+
+
+def test_a_run_is_its_recipe_too(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "runs" / "odd-name")
+    assert resolve_recipe(str(run)) == resolve_recipe("odd-name", tmp_path / "runs") == run / "recipe.json"
+
+
+def test_a_recipe_is_told_from_a_data_set(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    (tmp_path / "table.csv").touch()
+    (tmp_path / "lines.json").touch()
+    assert all(map(is_recipe, ("tiny", "none.yaml", "recipes/none.yml", str(run), str(run / "recipe.json"))))
+    assert not any(map(is_recipe, (str(tmp_path), str(tmp_path / "table.csv"), str(tmp_path / "lines.json"), "none.csv")))

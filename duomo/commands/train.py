@@ -1,7 +1,5 @@
 """duomo train RECIPE: prepare what is missing, train, log, validate, save; resume where it was left."""
 
-import errno
-import os
 import shutil
 import signal
 import time
@@ -22,6 +20,7 @@ from duomo.commands.ready import Ready, get_ready
 from duomo.commands.show import Progress
 from duomo.data import lineage
 from duomo.data.load import fill_rate, single
+from duomo.disk import need_room
 from duomo.model import Model
 from duomo.objectives import OBJECTIVES, Objective
 from duomo.recipe import Recipe
@@ -60,7 +59,7 @@ def run(recipe: Recipe, resume: bool = False, fresh: bool = False, runs: Path = 
     """Trains a recipe into `runs/NAME`.
 
     Nothing is written into the folder, or deleted from it, before all that training needs is there. Raises ValueError where the
-    run exists and neither `resume` nor `fresh` says what to do with it, OSError where the disk has no room for its checkpoints;
+    run exists and neither `resume` nor `fresh` says what to do with it, and where the disk has no room for checkpoints;
     KeyboardInterrupt, after saving, on Ctrl-C.
     """
     folder = runs / recipe.name
@@ -93,7 +92,7 @@ def start(recipe: Recipe, ready: Ready, folder: Path, resume: bool = False, fres
     newest = checkpoint.latest(folder) if resume else None
     if newest is not None:
         state = checkpoint.resume(newest, model, found)
-    _refuse_small_disk(folder, model, recipe.train.keep)
+    need_room(folder, checkpoint.size_of(model) * (recipe.train.keep + 1))  # the newest is there before the oldest goes
     _begin(folder, recipe, ready, fresh)
     first = int(state.get("step", 0))
     log = Log(folder, first)
@@ -145,17 +144,6 @@ def _refuse(folder: Path, recipe: Recipe, resume: bool, fresh: bool) -> None:
         raise ValueError(f"{folder}: nothing to resume; leave --resume out")
     if resume and recipes.load(folder / "recipe.json") != recipe:
         raise ValueError(f"{folder}/recipe.json differs from this recipe; resume with the same recipe, or begin anew with --fresh")
-
-
-def _refuse_small_disk(folder: Path, model: Model, keep: int) -> None:
-    """Raises OSError where the checkpoints (weights and up to two moments of each) do not fit beside what lies there."""
-    needed = 3 * sum(p.numel() * p.element_size() for p in model.parameters()) * (keep + 1)  # the newest before the oldest goes
-    held = sum(path.stat().st_size for path in (folder / "checkpoints").rglob("*") if path.is_file())
-    there = next(parent for parent in folder.absolute().parents if parent.exists())
-    if shutil.disk_usage(there).free + held < needed:
-        error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-        error.needed = needed  # type: ignore[attr-defined]
-        raise error
 
 
 def _begin(folder: Path, recipe: Recipe, ready: Ready, fresh: bool) -> None:

@@ -1,19 +1,16 @@
 """Prepare: every data set of a recipe, made once, in a folder that appears whole or not at all."""
 
-import errno
 import hashlib
 import json
 import multiprocessing
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from duomo.data.lineage import NAME, Lineage, load, save
 from duomo.data.lines import Tick, samples_in
+from duomo.disk import whole_folder
 from duomo.recipe import FileData, Recipe
 from duomo.sample import Sample
 
@@ -55,10 +52,10 @@ def prepare(target: Path, jobs: Mapping[str, Job], workers: int, tick: Tick) -> 
     """Does all jobs, each in its own folder under `target`; a target that exists is taken as it is.
 
     With more than one worker the jobs run in fresh processes and must be picklable; they tick once, when done.
-    Raises ValueError where the disk is full; whatever fails, nothing half made is left.
+    Whatever fails, nothing half made is left.
     """
     if not (target / NAME).is_file():
-        with _whole(target) as folder:
+        with whole_folder(target, replace=False) as folder:
             for name in jobs:
                 (folder / name).mkdir()
             run = _in_processes(jobs, folder, workers, tick) if min(workers, len(jobs)) > 1 else _in_turn(jobs, folder, tick)
@@ -100,30 +97,6 @@ def _in_processes(jobs: Mapping[str, Job], folder: Path, workers: int, tick: Tic
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     return [done[name] for name in jobs]
-
-
-@contextmanager
-def _whole(target: Path) -> Iterator[Path]:
-    """A new folder that becomes `target` when the block ends well, and leaves no trace when it does not."""
-    made = [parent for parent in target.parents if not parent.exists()]
-    folder = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        folder.mkdir(parents=True)
-        yield folder
-        try:
-            folder.rename(target)
-        except OSError:  # another process was first, with the same content
-            if not (target / NAME).is_file():
-                raise
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise ValueError(f"{target.parent}: no space left on the disk; free some, or set data.cache to another disk") from error
-        raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        for parent in made:
-            if parent.is_dir() and not any(parent.iterdir()):
-                parent.rmdir()
 
 
 def _state(path: Path) -> list[tuple[str, int, int]]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from duomo.disk import whole_file
 from duomo.sources import SOURCES, nearest
-from duomo.sources.disk import whole
 from duomo.sources.fetch import fetch
 from duomo.sources.source import Source
 
@@ -52,7 +52,7 @@ class Store:
         name = f"{MEDIA}/{digest[:2]}/{digest}{suffix}"
         path = self.root / name
         if not (path.is_file() and path.stat().st_size == len(data)):
-            with whole(path) as new:
+            with whole_file(path) as new:
                 new.write_bytes(data)
         return name
 

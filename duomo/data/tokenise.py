@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -17,6 +16,7 @@ from duomo.data import shards
 from duomo.data.content import HAN
 from duomo.data.prepare import Prepared
 from duomo.data.render import Rendered, cut, render
+from duomo.disk import whole_folder
 from duomo.modalities import MODALITIES
 from duomo.recipe import CutRecipe, TokenizerRecipe
 from duomo.sample import TEXT, Part, Sample
@@ -102,20 +102,12 @@ def build(jobs: list[Job], workers: int, tick: Tick = lambda name, count: None) 
 def run(job: Job) -> tuple[str, int]:
     """Renders one split into its folder, whole or not at all; gives the data set's name and its count."""
     tokenizer = Tokenizer.load(job.tokenizer, job.chat)
-    temporary = job.target.with_name(f".{job.target.name}.writing")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        items = _rendered(job, tokenizer)
-        first = next(items, None)
-        if first is None:  # an empty split, or nothing in it fits
-            return job.data, 0
-        count = shards.write(temporary, chain([first], items))
-        shutil.rmtree(job.target, ignore_errors=True)
-        temporary.rename(job.target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return job.data, count
+    items = _rendered(job, tokenizer)
+    first = next(items, None)
+    if first is None:  # an empty split, or nothing in it fits
+        return job.data, 0
+    with whole_folder(job.target) as folder:
+        return job.data, shards.write(folder, chain([first], items))
 
 
 def _rendered(job: Job, tokenizer: Tokenizer) -> Iterator[tuple[Rendered, tuple[str, ...]]]:

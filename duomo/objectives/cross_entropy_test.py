@@ -11,6 +11,7 @@ from duomo.objectives.cross_entropy import CHUNK, cross_entropy, target_nats
 from tests.small import mixed, model, model_recipe, redrawn
 
 
+@torch.no_grad()
 def naive(m, batch):
     """Every target alone, from the whole matrix of probabilities; by (row, document)."""
     stream, found = batch.target or batch.source, {}

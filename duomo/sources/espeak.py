@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from threading import Lock
 
-from duomo.sources.disk import whole
+from duomo.disk import whole_file
 from duomo.sources.source import File, Source
 
 SYNCHRONOUS, DO_NOT_EXIT = 2, 0x8000  # espeak_Initialize: give samples to the callback; return errors
@@ -102,7 +102,7 @@ def unpacked(wheel: Path, folder: Path) -> Path:
             raise ValueError(f"{wheel}: unpacks to more than {MOST_BYTES / 1e6:.0f} MB; do not trust this file")
         for name, info in wanted.items():
             if not _same(folder / name, info):
-                with whole(folder / name) as new:
+                with whole_file(folder / name) as new:
                     new.write_bytes(archive.read(info))
     return folder
 

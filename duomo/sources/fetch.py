@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from duomo.sources.disk import whole
+from duomo.disk import need_room, whole_file
 from duomo.sources.network import CHUNK, Broken, Network, ask_pip, persistent, stream
 from duomo.sources.registry import locate
 from duomo.sources.source import File, Source
@@ -26,6 +26,12 @@ def fetch(source: Source, cache: Path, progress: Progress | None = None, network
     """
     ask = once(network)
     return {file.name: _fetched(file, cache / PACKAGES, progress, ask) for file in suitable(source)}
+
+
+def need_room_for(sources: Iterable[Source], cache: Path) -> None:
+    """Raises ValueError where the disk can not hold what is still to be fetched."""
+    files = (file for source in sources for file in suitable(source) if not (cache / PACKAGES / file.name).is_file())
+    need_room(cache, sum(file.bytes for file in files))
 
 
 def place(source: Source, given: Path, cache: Path) -> dict[str, Path]:
@@ -103,7 +109,7 @@ def _copied(file: File, given: Path | None, folder: Path) -> Path:
 
 
 def _written(chunks: Iterable[bytes], file: File, target: Path, advance: Callable[[int], None]) -> Path:
-    with whole(target) as part:
+    with whole_file(target) as part:
         with part.open("wb") as out:
             found = _copy(chunks, out.write, file, advance)
         if found != file.sha256:
