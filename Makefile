@@ -8,13 +8,14 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo article bert test lint docs clean
+.PHONY: help demo article bert test faults lint docs clean
 
 help:
 	@echo "make demo      fetch, train, evaluate and ask one model with four senses (about 20 minutes on 2 cores)"
 	@echo "make article   train the survey article's encoder-decoder and ask its two examples"
 	@echo "make bert      pretrain an encoder with masked words, fine-tune it, and print the gain"
 	@echo "make test      lint, types, manual, tests"
+	@echo "make faults    what can go wrong, at scale and with figures"
 	@echo "make docs      build the manual into site/"
 	@echo "make clean     remove what these targets made, downloads and runs excepted"
 
@@ -29,6 +30,9 @@ bert: .venv/demo.stamp
 
 test: lint docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+faults: .venv/develop.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_faults.py tests/faults_at_scale.py
 
 lint: .venv/develop.stamp
 	$(BIN)/ruff check

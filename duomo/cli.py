@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from duomo.commands.resolve import is_recipe, resolve_model, resolve_recipe
+from duomo.disk import FULL
 
 if TYPE_CHECKING:
     from duomo.recipe import Recipe
     from duomo.report import Report
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk's end, the user's share of it, the longest file allowed
 START, LEARN, USE, LOOK = "Start here", "Learn from your data", "Use a model", "Look closely"
 
 app = typer.Typer(
@@ -90,17 +90,12 @@ def _explain_system(error: OSError) -> str:
     mends = {
         errno.ENOENT: "no such file or directory",
         errno.EACCES: "permission denied; change its rights, or work in another folder",
-        **dict.fromkeys(FULL, f"no space left on the disk{_room(error)}; free some, or keep data.cache and runs on another disk"),
+        **dict.fromkeys(FULL, "no space left on the disk; free some, or keep data.cache and runs on another disk"),
         errno.EROFS: "a read-only file system; work in another folder",
         errno.EISDIR: "is a folder; name a file",
         errno.ENOTDIR: "a file stands where a folder is needed",
     }
     return where + mends.get(error.errno or 0, error.strerror or str(error))
-
-
-def _room(error: OSError) -> str:
-    needed = getattr(error, "needed", None)  # bytes, where the writer knew
-    return f" ({needed / 1e6:,.0f} MB needed)" if needed else ""
 
 
 def show(report: "Report") -> None:
@@ -125,7 +120,7 @@ def read_run(name: str, overrides: Sequence[str] | None) -> tuple["Recipe", Path
     folder = Path(name).resolve()
     if not folder.is_dir():
         return read_recipe(name, overrides), Path("runs")
-    return read_recipe(name, [*(overrides or ()), f"name={folder.name}"]), Path(name).parent
+    return read_recipe(name, [*(overrides or ()), f"name={folder.name}"]), Path(os.path.relpath(folder.parent))
 
 
 def verb(panel: str, example: str, parent: typer.Typer = app, **settings: Any) -> Callable[[Verb], Verb]:

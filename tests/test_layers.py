@@ -7,7 +7,7 @@ import pytest
 from tests.house import FACE, ROOT, imports, modules, plant
 
 LAYERS: tuple[frozenset[str], ...] = (  # lowest first; the rooms of one layer do not import each other
-    frozenset({"sample", "batch", "recipe", "report"}),
+    frozenset({"sample", "batch", "recipe", "report", "disk"}),
     frozenset({"tokenizer", "blocks", "modalities", "sources"}),
     frozenset({"model", "data", "retrieve"}),
     frozenset({"checkpoint", "interchange", "generate", "objectives", "tasks"}),

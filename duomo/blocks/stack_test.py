@@ -33,6 +33,18 @@ def test_checkpointed_blocks_have_the_same_gradients(memory):
         assert torch.equal(plain, again)
 
 
+def test_dropout_acts_on_the_input_and_on_every_branch_in_training_only():
+    torch.manual_seed(0)
+    for depth in (0, 1):
+        stack = Stack(BlockRecipe(dim=16, heads=2, dropout=0.5), depth, final_norm=False)
+        assert ((run(stack.train())[1] == 0).float().mean() > 0.3) == (depth == 0), "branches add to it"
+        assert torch.equal(run(stack.eval())[1], run(stack)[1])
+    block = Stack(BlockRecipe(dim=16, heads=2, dropout=0.5), 1).blocks[0].train()
+    x = torch.zeros(1, 400, 16)
+    kept = block._add(x, torch.nn.Identity(), torch.ones_like)
+    assert set(kept.unique().tolist()) == {0.0, 2.0}
+
+
 def test_memory_is_wanted_where_it_was_built_in():
     with pytest.raises(ValueError, match="pass what encode gave"):
         run(Stack(BlockRecipe(dim=16, heads=2), 1, memory=True))

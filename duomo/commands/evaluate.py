@@ -1,10 +1,9 @@
 """duomo evaluate RECIPE: measures a run on held-out data, and writes report.json and report.html beside its weights."""
 
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from duomo.commands.prepare import prepared
 from duomo.commands.show import bars
 from duomo.data.lines import samples_in
 from duomo.data.prepare import digest, names
+from duomo.data.processes import processes
 from duomo.data.render import cut
 from duomo.data.store import Store
 from duomo.evaluate import scoreboard
@@ -176,11 +176,8 @@ def _helper(workers: int) -> Iterator[Executor | None]:
     if workers < 2:
         yield None
         return
-    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-    try:
+    with processes(1) as pool:
         yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _ticking(move: Callable[[int, str], None]) -> Callable[[str, int, int], None]:

@@ -92,7 +92,7 @@ def start(recipe: Recipe, ready: Ready, folder: Path, resume: bool = False, fres
     newest = checkpoint.latest(folder) if resume else None
     if newest is not None:
         state = checkpoint.resume(newest, model, found)
-    need_room(folder, checkpoint.size_of(model) * (recipe.train.keep + 1))  # the newest is there before the oldest goes
+    need_room(folder, checkpoint.size_of(model) * _more(folder, recipe.train.keep))
     _begin(folder, recipe, ready, fresh)
     first = int(state.get("step", 0))
     log = Log(folder, first)
@@ -144,6 +144,11 @@ def _refuse(folder: Path, recipe: Recipe, resume: bool, fresh: bool) -> None:
         raise ValueError(f"{folder}: nothing to resume; leave --resume out")
     if resume and recipes.load(folder / "recipe.json") != recipe:
         raise ValueError(f"{folder}/recipe.json differs from this recipe; resume with the same recipe, or begin anew with --fresh")
+
+
+def _more(folder: Path, keep: int) -> int:
+    """How many checkpoints will come beside those that are there; the newest is written before the oldest goes."""
+    return max(1, keep + 1 - len(list((folder / "checkpoints").glob("step-*"))))
 
 
 def _begin(folder: Path, recipe: Recipe, ready: Ready, fresh: bool) -> None:
@@ -233,7 +238,7 @@ def stop_after_step() -> Iterator[Any]:
     def note(number: int, frame: FrameType | None) -> None:
         seen.append(number)
         if len(seen) > 1:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("stopped at once; `duomo train … --resume` goes on from the last checkpoint, if there is one")
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -162,13 +162,15 @@ def _buckets(places: list[tuple[int, int]]) -> list[Tensor]:
 
 
 def _items(items: list[tuple[int, Patches]]) -> Media:
+    """In NumPy: torch would start threads of its own here, in a loader's thread, and slow every kernel of the training."""
     counts = [len(patches.values_NF) for _, patches in items]
-    first = items[0][1]
-    values = first.values_NF.new_zeros(len(items), max(counts), first.values_NF.shape[1], dtype=torch.float32)
-    coords = torch.zeros(len(items), max(counts), first.coords_NA.shape[1], dtype=torch.long)
+    features, axes = items[0][1].values_NF.shape[1], items[0][1].coords_NA.shape[1]
+    values = np.zeros((len(items), max(counts), features), np.float32)
+    coords = np.zeros((len(items), max(counts), axes), np.int64)
     for m, (_, patches) in enumerate(items):
-        values[m, : counts[m]], coords[m, : counts[m]] = patches.values_NF, patches.coords_NA
-    return Media(values, coords, torch.tensor(counts), torch.tensor([row for row, _ in items]))
+        values[m, : counts[m]], coords[m, : counts[m]] = patches.values_NF.numpy(), patches.coords_NA.numpy()
+    rows = np.array([row for row, _ in items])
+    return Media(*(torch.from_numpy(x) for x in (values, coords, np.array(counts), rows)))
 
 
 def _tokens(rows: Sequence[Row]) -> dict[str, int]:

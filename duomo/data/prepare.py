@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 from duomo.data.lineage import NAME, Lineage, load, save
 from duomo.data.lines import Tick, samples_in
+from duomo.data.processes import processes
 from duomo.disk import whole_folder
 from duomo.recipe import FileData, Recipe
 from duomo.sample import Sample
@@ -86,16 +86,12 @@ def _in_turn(jobs: Mapping[str, Job], folder: Path, tick: Tick) -> list[Lineage]
 
 
 def _in_processes(jobs: Mapping[str, Job], folder: Path, workers: int, tick: Tick) -> list[Lineage]:
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    done = dict[str, Lineage]()
+    with processes(workers) as pool:
         waiting = {pool.submit(job, folder / name, _silent): name for name, job in jobs.items()}
-        done = dict[str, Lineage]()
-        try:
-            for future in as_completed(waiting):
-                lineage = done[waiting[future]] = future.result()
-                tick(lineage.name, sum(lineage.kept.values()))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+        for future in as_completed(waiting):
+            lineage = done[waiting[future]] = future.result()
+            tick(lineage.name, sum(lineage.kept.values()))
     return [done[name] for name in jobs]
 
 

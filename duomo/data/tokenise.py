@@ -5,16 +5,16 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
 
 from duomo.batch import Patches
 from duomo.data import shards
 from duomo.data.content import HAN
 from duomo.data.prepare import Prepared
+from duomo.data.processes import processes
 from duomo.data.render import Rendered, cut, render
 from duomo.disk import whole_folder
 from duomo.modalities import MODALITIES
@@ -91,7 +91,7 @@ def digest(prepared: Prepared, tokenizer: Path, cuts: Mapping[str, CutRecipe], l
 def build(jobs: list[Job], workers: int, tick: Tick = lambda name, count: None) -> None:
     """Makes the shards of every job, in several processes where that pays."""
     if workers > 1 and len(jobs) > 1 and sum(job.size for job in jobs) > SMALL:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with processes(workers) as pool:
             for done in as_completed([pool.submit(run, job) for job in jobs]):
                 tick(*done.result())
     else:
