@@ -19,14 +19,11 @@ def whole_file(target: Path) -> Iterator[Path]:
     """
     made = target.with_name(f".{target.name[:80]}-{secrets.token_hex(4)}")  # beside it: a rename stays on one disk
     try:
-        with _parents(target):
+        with _parents(target), _gone(made):
             yield made
             made.replace(target)
     except OSError as error:
         raise ValueError(f"{target}: can not be written ({error.strerror or error}); make room, or choose another cache") from error
-    finally:
-        with suppress(OSError):
-            made.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -38,7 +35,7 @@ def whole_folder(target: Path, replace: bool = True) -> Iterator[Path]:
     """
     made = target.with_name(f".{target.name}.{os.getpid()}.writing")
     try:
-        with _parents(target):
+        with _parents(target), _gone(made):
             for left in target.parent.glob(f".{target.name}.*.writing"):
                 if left == made or not _alive(left.name.split(".")[-2]):
                     shutil.rmtree(left, ignore_errors=True)
@@ -54,8 +51,6 @@ def whole_folder(target: Path, replace: bool = True) -> Iterator[Path]:
     except OSError as error:
         error.filename = error.filename or str(target)  # a full disk does not say of what
         raise
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def need_room(folder: Path, size: int) -> None:
@@ -79,6 +74,18 @@ def _parents(target: Path) -> Iterator[None]:
             with suppress(OSError):  # another process writes there too
                 parent.rmdir()
         raise
+
+
+@contextmanager
+def _gone(made: Path) -> Iterator[None]:
+    """Takes away what was made, if it is still there at the end of the block."""
+    try:
+        yield
+    finally:
+        if made.is_dir():
+            shutil.rmtree(made, ignore_errors=True)
+        with suppress(OSError):
+            made.unlink(missing_ok=True)
 
 
 def _alive(process: str) -> bool:

