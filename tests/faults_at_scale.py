@@ -68,6 +68,7 @@ def test_a_run_killed_again_and_again_ends_the_same(trained: Path, tmp_path: Pat
         seen.append(own.steps_logged(folder))
     assert own.duomo(folder, "train", "own.yaml", *on(folder)) == 0
     assert own.weights(folder) == own.weights(trained)
+    assert [line["loss"] for line in own.log(folder)] == [line["loss"] for line in own.log(trained)]
     assert not list(folder.rglob(f"*{TEMPORARY}"))
     tell(f"killed {KILLS} times, after steps {seen}: weights, optimizer and log of an undisturbed run")
 
