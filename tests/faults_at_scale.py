@@ -1,8 +1,10 @@
 """The heavier faults, with figures; `make faults` runs them beside tests/test_faults.py. Everything random is seeded."""
 
+import os
 import random
 import resource
 import shutil
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -48,6 +50,21 @@ def test_a_big_table_goes_on_without_its_bad_records(tmp_path: Path, tell: Calla
     assert f"own: {ROWS - len(places):,} read; " in out and line in out
     most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     tell(f"{ROWS:,} records, {len(places):,} of them bad: prepared in {time.monotonic() - began:.0f} s, {most:,.0f} MiB at most")
+
+
+def test_ctrl_c_while_several_data_sets_are_prepared_leaves_no_trace(tmp_path: Path, tell: Callable[[str], None]) -> None:
+    folder = own.lay(tmp_path, rows=ROWS)
+    shutil.copy(folder / "own.csv", folder / "two.csv")
+    before = own.tree(folder)
+    process = own.start(folder, "train", "own.yaml", "data.files=[{path: own.csv}, {path: two.csv}]")
+    own.wait_for(lambda: sum(path.stat().st_size for path in folder.rglob("train.jsonl")) > 1_000_000, process)
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert err == "interrupted: the same command begins again, from what is kept\n"
+    assert own.tree(folder) == before
+    tell(f"Ctrl-C while two processes prepared {2 * ROWS:,} records: over after {time.monotonic() - began:.1f} s, without a trace")
 
 
 def on(folder: Path) -> list[str]:

@@ -1,3 +1,4 @@
+import math
 from itertools import pairwise
 
 import pytest
@@ -91,6 +92,14 @@ def test_every_variant_matters(key):
     base = dict(dim=16, heads=4, norm_first=False, feedforward="relu")
     outputs = [run(redrawn(Stack(BlockRecipe(**more), 2)))[1] for more in (base, base | {key: VARIANTS[key]})]
     assert (outputs[0] - outputs[1]).abs().max() > 1e-3
+
+
+def test_yarn_lengthens_queries_and_keys():
+    lengths = {"yarn": 0.1 * math.log(4) + 1, "linear": 1.0, "llama3": 1.0}
+    for kind, length in lengths.items():
+        scaling = RopeScaling(kind=kind, factor=4)
+        cos, sin = Stack(BlockRecipe(dim=16, heads=2, scaling=scaling), 1)._turn(torch.arange(6)[None])
+        assert torch.allclose((cos**2 + sin**2).sqrt(), torch.full_like(cos, length), atol=1e-6)
 
 
 def test_activations_differ():

@@ -26,6 +26,7 @@ def naive(m, batch):
 
 @pytest.mark.parametrize("shape", ["encoder", "decoder", "encoder_decoder"])
 @pytest.mark.parametrize("weighted", [False, True])
+@torch.no_grad()
 def test_it_is_the_sum_of_log_probabilities_by_document(shape, weighted):
     m = redrawn(model(model_recipe(shape)))
     items = [replace(item, weight=1.0 + n % 3 if weighted else 1.0) for n, item in enumerate(mixed())]
