@@ -20,6 +20,7 @@ class Patches:
     values_NF: Tensor
     coords_NA: Tensor
     tokens: int
+    seen: bool = False  # the values are what a frozen sense made of it: one row a token, as its projector reads them
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Media:
     coords_MNA: Tensor
     count_M: Tensor  # patches of each item; the rest of its row is padding
     row_M: Tensor  # the row of the batch that shows it
+    seen: bool = False  # as of Patches
 
 
 @dataclass(frozen=True)

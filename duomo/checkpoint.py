@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ from torch.optim import Optimizer
 
 from duomo import recipe as recipes
 from duomo.disk import whole_folder
-from duomo.model import Model
+from duomo.model import Model, Unfilled
 from duomo.recipe import Recipe
 from duomo.tokenizer import Tokenizer
 
 MANIFEST = "manifest.json"
+IDS = ("tokens.weight", "head.weight", "head_bias")  # tensors with a row for each id
+BASE = "base.json"  # of a checkpoint that holds only what its base lacks
+ADAPTER = (".lora_A.weight", ".lora_B.weight")  # the two maps of an adapter, as PEFT names them
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,18 @@ class Run:
     step: int
 
 
+@dataclass(frozen=True)
+class Base:
+    """What a run of adapters lies on: another run, whose weights it does not hold."""
+
+    run: str  # its folder, as seen from this run's
+    weights: str  # what tells them from others
+    scale: float  # how often an adapter's product counts
+    own: frozenset[str]  # the tensors that are trained, or that the base lacks
+
+
 def open_run(folder: Path) -> Run:
-    """The newest checkpoint of a run, verified, ready to answer. Raises ValueError with the mend."""
+    """The newest checkpoint of a run, verified, ready to answer; adapters are added to their base. Raises ValueError with the mend."""
     if not (folder / "recipe.json").is_file():
         raise ValueError(f"{folder}: not a run (no recipe.json); train one with `duomo train RECIPE`")
     recipe = recipes.load(folder / "recipe.json")
@@ -43,15 +57,22 @@ def open_run(folder: Path) -> Run:
     newest = latest(folder)
     if newest is None:
         raise ValueError(f"{folder}: no checkpoint yet; let `duomo train` reach its first save")
-    model = Model(recipe.model, tokenizer.placeholders())
-    load_model(newest, model)
+    with Unfilled():
+        model = Model(recipe.model, tokenizer.placeholders(recipe.model.senses))
+    _put(model, _whole(newest, model), f"{newest}/model.safetensors")
     return Run(folder, recipe, tokenizer, model.eval(), step_of(newest))
 
 
-def save(folder: Path, model: nn.Module, optimizer: Optimizer | None, state: Mapping[str, Any]) -> Path:
-    """Writes `folder` with the model, the optimizer, torch's generator and `state` (JSON), each file in the manifest."""
+def save(folder: Path, model: nn.Module, optimizer: Optimizer | None, state: Mapping[str, Any], base: Base | None = None) -> Path:
+    """Writes `folder` with the model, the optimizer, torch's generator and `state` (JSON), each file in the manifest.
+
+    With a base: of the model only what is its own.
+    """
     with whole_folder(folder) as temporary:
-        _write(temporary / "model.safetensors", {name: t.detach().contiguous() for name, t in model.state_dict().items()})
+        held = {name: t.detach().contiguous() for name, t in weights(model).items() if base is None or name in base.own}
+        _write(temporary / "model.safetensors", held)
+        if base is not None:
+            (temporary / BASE).write_text(json.dumps({"run": base.run, "weights": base.weights, "scale": base.scale}))
         if optimizer is not None:
             tensors, rest = pack_optimizer(optimizer)
             _write(temporary / "optimizer.safetensors", tensors | _generators())
@@ -84,13 +105,53 @@ def verify(folder: Path) -> Mapping[str, Any]:
 
 
 def load_model(folder: Path, model: nn.Module) -> None:
-    """Puts verified weights into a model of the same shape."""
-    verify(folder)
-    try:
-        model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
-    except (SafetensorError, RuntimeError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{folder}/model.safetensors: does not fit the recipe ({reason})") from error
+    """Puts verified weights into a model of the same shape; what a checkpoint of adapters does not hold stays as it is."""
+    some = BASE in verify(folder)["files"]
+    if some:
+        same_base(folder)
+    _put(model, _read(folder), f"{folder}/model.safetensors", some)
+
+
+def take(model: nn.Module, run: Run, some: bool) -> None:
+    """Starts a model from a run's weights; with `some` it may have parts, and ids at the end of its tables, that the run lacks."""
+    held = weights(run.model)
+    _put(model, wider(held, model) if some else held, f"train.start_from: {run.folder}", some)
+
+
+def wider(held: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """The same tensors; those of a row for each id with rows of zeros for the ids that only the model has."""
+    wanted = model.state_dict()
+    lacking = {name: len(wanted[name]) - len(held[name]) for name in IDS if name in held and name in wanted}
+    zeros = {name: held[name].new_zeros(max(count, 0), *held[name].shape[1:]) for name, count in lacking.items()}
+    return {name: torch.cat([tensor, zeros[name]]) if name in zeros else tensor for name, tensor in held.items()}
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    """All tensors of a model by name. Where it has adapters in it, by the names without: `q.weight`, and beside it `q.lora_A.weight`."""
+    return {_plain(name): tensor for name, tensor in model.state_dict().items()}
+
+
+def own_tensors(run: Path) -> dict[str, Tensor]:
+    """What a run's newest checkpoint holds itself, verified: of an adapted run what its base lacks."""
+    newest = latest(run) or run
+    verify(newest)
+    return _read(newest)
+
+
+def base_of(base: Path, folder: Path, scale: float, own: Iterable[str]) -> Base:
+    """A run, opened and so verified, as the base of the one in `folder`."""
+    return Base(os.path.relpath(base.resolve(), folder.resolve()), _weights_of(base), scale, frozenset(own))
+
+
+def same_base(folder: Path) -> Path:
+    """The run that a checkpoint's adapters lie on. Raises ValueError where its weights are not those that they were trained on."""
+    run, kept = folder.parent.parent, json.loads((folder / BASE).read_text())
+    base = (run / kept["run"]).resolve()
+    if latest(base) is None:
+        raise ValueError(f"{run}: holds adapters only, and their base {base} is not there; put it back")
+    if _weights_of(base) != kept["weights"]:
+        raise ValueError(f"{run}: its base {base} was changed after the adapters were trained; put the old one back, or train again")
+    return base
 
 
 def resume(folder: Path, model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
@@ -110,9 +171,10 @@ def latest(run: Path) -> Path | None:
     return max((p for p in (run / "checkpoints").glob("step-*") if p.name[5:].isdigit()), key=step_of, default=None)
 
 
-def size_of(model: nn.Module) -> int:
-    """The bytes of a checkpoint: weights, and up to two moments of each."""
-    return 3 * sum(p.numel() * p.element_size() for p in model.parameters())
+def size_of(model: nn.Module, base: Base | None = None) -> int:
+    """The bytes of a checkpoint: weights, and up to two moments of each that is trained; what the base holds is not in it."""
+    held = sum(t.numel() * t.element_size() for name, t in weights(model).items() if base is None or name in base.own)
+    return held + 2 * sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
 
 
 def step_of(checkpoint: Path) -> int:
@@ -155,6 +217,47 @@ def weights_digest(model: nn.Module) -> str:
     for name, tensor in sorted(model.state_dict().items()):
         total.update(name.encode() + tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return total.hexdigest()
+
+
+def _whole(folder: Path, model: nn.Module) -> dict[str, Tensor]:
+    """All weights of a verified checkpoint, for a model of its shape. On a base: the base's and its own, adapters added to their maps."""
+    if BASE not in verify(folder)["files"]:
+        return _read(folder)
+    own, found = _read(folder), wider(weights(open_run(same_base(folder)).model), model)
+    scale: float = json.loads((folder / BASE).read_text())["scale"]
+    found |= {name: tensor for name, tensor in own.items() if not name.endswith(ADAPTER)}
+    for name in (name.removesuffix(ADAPTER[0]) for name in own if name.endswith(ADAPTER[0])):
+        found[f"{name}.weight"] = found[f"{name}.weight"] + scale * (own[name + ADAPTER[1]] @ own[name + ADAPTER[0]])
+    return found
+
+
+def _weights_of(run: Path) -> str:
+    """What tells the weights of a run from any others: the hashes of its newest checkpoint, which name its own base's."""
+    files = verify(latest(run) or run)["files"]
+    return hashlib.sha256(json.dumps([files["model.safetensors"], files.get(BASE)]).encode()).hexdigest()
+
+
+def _read(folder: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load_file(folder / "model.safetensors")
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{folder}/model.safetensors: can not be read ({' '.join(str(error).split())[:200]})") from error
+
+
+def _put(model: nn.Module, held: Mapping[str, Tensor], where: str, some: bool = False) -> None:
+    """Puts tensors into a model: all that it has, or `some` of them."""
+    state = {name: held[_plain(name)] for name in model.state_dict() if _plain(name) in held}
+    try:
+        if len(state) < len(held):
+            raise RuntimeError(f"no place for {min(held.keys() - set(map(_plain, state)))}")
+        model.load_state_dict(state, strict=not some)
+    except RuntimeError as error:
+        raise ValueError(f"{where}: does not fit the recipe ({' '.join(str(error).split())[:200]})") from error
+
+
+def _plain(name: str) -> str:
+    """A tensor's name without what peft puts into it: `q.base_layer.weight`, `q.lora_A.default.weight`."""
+    return name.replace(".base_layer.", ".").replace(".default.", ".")
 
 
 def _sealed(manifest: Mapping[str, Any]) -> str:

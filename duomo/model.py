@@ -1,13 +1,15 @@
 """Model: an encoder, a decoder, or both, and the senses. B = rows, T = tokens, S = source, D = width, V = vocabulary."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from duomo.batch import Batch, Stream
-from duomo.blocks import Cache, Sense, Stack, View, cross_view, self_view
+from duomo.blocks import Cache, Inflated, Sense, Stack, View, cross_view, self_view
 from duomo.modalities import MODALITIES
 from duomo.recipe import CutRecipe, ModelRecipe
 
@@ -25,9 +27,10 @@ class Model(nn.Module):
         self.tokens = nn.Embedding(recipe.vocab_size, recipe.block.dim)
         nn.init.normal_(self.tokens.weight, std=0.02)
         self.types = nn.Embedding(recipe.token_types, recipe.block.dim) if recipe.token_types else None
-        self.senses = nn.ModuleDict({name: Sense(sense, cut[name], recipe.block.dim) for name, sense in recipe.senses.items()})
+        self.senses = senses(recipe, cut)
         self.encoder = self._stack(recipe.encoder_depth, memory=False, embed_norm=recipe.embed_norm)
-        self.decoder = self._stack(recipe.decoder_depth, memory=recipe.shape == "encoder_decoder", embed_norm=recipe.embed_norm)
+        self.reads_memory = recipe.shape == "encoder_decoder"
+        self.decoder = self._stack(recipe.decoder_depth, memory=self.reads_memory, embed_norm=recipe.embed_norm)
         self.head = None if recipe.tied else nn.Linear(recipe.block.dim, recipe.vocab_size, bias=False)
         self.head_bias = nn.Parameter(torch.zeros(recipe.vocab_size)) if recipe.head_bias else None
         if self.head is not None:
@@ -56,7 +59,10 @@ class Model(nn.Module):
     def encode(self, source: Stream, dense: bool = False) -> Tensor:
         """(B, S, D). `dense` reads through the oracle mask."""
         if self.encoder is None:
-            raise ValueError("this model has no encoder")
+            if not self.reads_memory:
+                raise ValueError("this model has no encoder")
+            nothing_BSD = self.tokens.weight.new_zeros(*source.ids_BT.shape, self.recipe.block.dim)
+            return self._sensed(nothing_BSD, source)  # the senses are the encoder: of words it reads nothing
         return self.encoder(self.embed(source), source.position_BT, self_view(source, dense))
 
     def decode(
@@ -75,6 +81,10 @@ class Model(nn.Module):
         x_BTD = self.tokens(stream.ids_BT) * self.recipe.embed_scale
         if self.types is not None:
             x_BTD = x_BTD + self.types.weight[0]
+        return self._sensed(x_BTD, stream)
+
+    def _sensed(self, x_BTD: Tensor, stream: Stream) -> Tensor:
+        """The same vectors, with what the senses saw at the stream's placeholders."""
         for name, media in stream.media.items():
             here_BT1 = (stream.ids_BT == self.placeholder[name])[..., None]
             x_BTD = x_BTD.masked_scatter(here_BT1, self.senses[name](media).to(x_BTD.dtype))
@@ -88,6 +98,26 @@ class Model(nn.Module):
     def _stack(self, depth: int, memory: bool, embed_norm: bool) -> Stack | None:
         r = self.recipe
         return Stack(r.block, depth, memory, r.max_positions, r.final_norm, embed_norm) if depth else None
+
+
+class Unfilled(TorchFunctionMode):
+    """Models that are made inside this context draw no first weights, and so take no memory before they get those of a file."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+def senses(recipe: ModelRecipe, cut: Mapping[str, CutRecipe]) -> nn.ModuleDict:
+    """The recipe's senses; those that inflate another come after it. Raises ValueError for what does not fit."""
+    made: dict[str, nn.Module] = {}
+    for name, sense in sorted(recipe.senses.items(), key=lambda item: bool(item[1].inflates)):
+        still = made.get(sense.inflates)
+        made[name] = Inflated(sense, cut[name], still) if isinstance(still, Sense) else Sense(sense, cut[name], recipe.block.dim)
+    return nn.ModuleDict(made)
 
 
 def cuts(recipe: ModelRecipe) -> dict[str, CutRecipe]:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import types
 from collections.abc import Iterable, Iterator
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -54,6 +55,18 @@ class BlockRecipe(Part):
     qk_norm: bool = False
     dropout: float = Field(0.0, ge=0, lt=1)
 
+    @property
+    def head_width(self) -> int:
+        """Numbers per head."""
+        return self.head_dim or self.dim // self.heads
+
+    @property
+    def ff_width(self) -> int:
+        """Numbers between the two maps of the feed-forward."""
+        if self.feedforward == "swiglu":
+            return self.ff_dim or -(-self.dim * 8 // 3 // 16) * 16
+        return self.ff_dim or 4 * self.dim
+
     @model_validator(mode="after")
     def _heads_fit(self) -> "BlockRecipe":
         if self.head_dim is None and self.dim % self.heads:
@@ -73,6 +86,11 @@ class CutRecipe(Part):
     rate: float = Field(1.0, gt=0)  # raw units per second along time
 
     @property
+    def sides(self) -> tuple[int, ...]:
+        """Tokens of the largest item along each axis: every stride rounds up."""
+        return tuple(ceil(ceil(size / hop) / merge) for size, hop, merge in zip(self.size, self.hop, self.merge, strict=True))
+
+    @property
     def patch_features(self) -> int:
         """Numbers per patch."""
         count = self.features
@@ -89,11 +107,22 @@ class SenseRecipe(Part):
     front: Literal["patch", "conv"] = "conv"
     channels: tuple[int, ...] = ()  # of the convolutions; the last equals block.dim
     strides: tuple[tuple[int, ...], ...] = ()  # per convolution and axis; their product is cut.merge
+    inflates: str = ""  # a sense of pictures: this one is that sense with a time axis, and of its own has cut and strides over time
     norm: bool = False  # of each convolution's channels, by their root mean square
     outside: float = 0.0  # the value that stands for nothing there, within an item and around it: -1 for black and for silence
+    place: Literal["sines", "table"] = "sines"  # added to a token: sines of its coordinates, mapped; or its place's own vector
     depth: int = Field(0, ge=0)
     block: BlockRecipe = BlockRecipe(dim=128, heads=4, position="none")
+    project: bool = True  # false: block.dim is the model's, and what the stack gives stays as it is
     frozen: bool = False
+
+
+    @model_validator(mode="after")
+    def _says_what_it_has(self) -> "SenseRecipe":
+        idle = sorted(self.model_fields_set - {"modality", "cut", "inflates", "strides", "frozen"}) if self.inflates else []
+        if idle and self != self.model_copy(update={key: SenseRecipe.model_fields[key].default for key in idle}):
+            raise ValueError(f"a sense that inflates {self.inflates} takes {', '.join(idle)} from it; leave them out")
+        return self
 
 
 class ModelRecipe(Part):
@@ -114,9 +143,20 @@ class ModelRecipe(Part):
     senses: dict[str, SenseRecipe] = {}
 
     @model_validator(mode="after")
+    def _inflates_what_is_there(self) -> "ModelRecipe":
+        for name, sense in self.senses.items():
+            lender = self.senses.get(sense.inflates)
+            if sense.inflates and (lender is None or lender.inflates):
+                others = ", ".join(other for other, their in self.senses.items() if other != name and not their.inflates)
+                raise ValueError(f"sense {name} inflates {sense.inflates!r}, which is no sense that stands alone; there are: {others}")
+        return self
+
+    @model_validator(mode="after")
     def _depth_fits_shape(self) -> "ModelRecipe":
         wants = {"encoder": (True, False), "decoder": (False, True), "encoder_decoder": (True, True)}[self.shape]
         has = (self.encoder_depth > 0, self.decoder_depth > 0)
+        if self.shape == "encoder_decoder" and self.senses and has == (False, True):
+            return self  # what the senses give is the memory
         if has != wants:
             encoder, decoder = ("> 0" if want else "0" for want in wants)
             raise ValueError(f"shape {self.shape} wants encoder_depth {encoder} and decoder_depth {decoder}")
@@ -128,7 +168,7 @@ class TokenizerRecipe(Part):
 
     path: str | None = None
     bytes_per_language: int = Field(2_000_000, gt=0)
-    chat: Literal["duomo", "chatml", "llama3"] = "duomo"
+    chat: Literal["duomo", "chatml", "smollm2", "qwen2", "qwen2.5", "llama3", "bert", "roberta", "plain"] = "duomo"
 
 
 class FileData(Part):
@@ -166,15 +206,38 @@ class DataRecipe(Part):
     pack: bool = True
     workers: int = Field(1, ge=0)
     cache: str = "cache"
+    cache_senses: bool = False  # what frozen senses make of each item is kept there too
     label_weights: dict[str, float] = {}  # data set -> how much each of its labels counts; 1 where not said
     mask_words: bool = False  # an encoder learns words hidden in the assistant's texts; false: all of its answers, one mask a token
     mask_share: float = Field(0.15, gt=0, lt=1)  # of an encoder's masked words
+
+
+class AdaptRecipe(Part):
+    """Low-rank adapters beside weights that stay as they are (Hu et al., LoRA, 2021)."""
+
+    rank: int = Field(8, ge=0)  # of each adapter; 0: none, only `train`
+    alpha: float = Field(16.0, gt=0)  # an adapter's product counts alpha / rank times
+    dropout: float = Field(0.0, ge=0, lt=1)  # of what an adapter reads
+    targets: tuple[Projection, ...] = ("q", "k", "v", "out", "gate", "up", "down")  # of the blocks of encoder and decoder
+    train: tuple[str, ...] = ()  # parts that are trained whole, as senses.image.project
+
+
+class RolloutRecipe(Part):
+    """The answers that a model gives while it trains, for an objective that learns from rewards."""
+
+    answers: int = Field(8, ge=2)  # to each question
+    temperature: float = Field(1.0, gt=0)
+    max_tokens: int | None = Field(None, gt=0)  # None: what the task allows
+    updates: int = Field(1, gt=0)  # optimizer steps on the same answers
 
 
 class TrainRecipe(Part):
     """How the weights are found."""
 
     objective: str = "cross_entropy"
+    options: dict[str, Any] = {}  # of the objective
+    teacher: str | None = None  # the model that a student is to be like
+    rollouts: RolloutRecipe = RolloutRecipe()
     steps: int = Field(1000, gt=0)
     rows: int = Field(4, gt=0)  # packed rows (or samples, unpacked) per optimizer step
     micro_batches: int = Field(1, gt=0)
@@ -196,7 +259,7 @@ class TrainRecipe(Part):
     save_every: int = Field(200, gt=0)
     keep: int = Field(2, gt=0)
     threads: int | None = Field(None, gt=0)
-    start_from: str | None = None  # a run whose weights are taken first
+    start_from: str | None = None  # a run, or a fetched model, whose weights are taken first
 
 
 class EvaluateRecipe(Part):
@@ -220,9 +283,16 @@ class Recipe(Part):
     tokenizer: TokenizerRecipe = TokenizerRecipe()
     data: DataRecipe = DataRecipe()
     train: TrainRecipe = TrainRecipe()
+    adapt: AdaptRecipe | None = None  # None: every weight is trained
     evaluate: EvaluateRecipe = EvaluateRecipe()
     asks: tuple[str, ...] = ()  # questions of one's own that the demo puts to the model at its end
     then: tuple[str, ...] = ()  # recipes that the demo trains after this one; it compares the last two
+
+    @model_validator(mode="after")
+    def _adapters_lie_on_something(self) -> "Recipe":
+        if self.adapt and not self.train.start_from:
+            raise ValueError("adapt trains on top of other weights; name their run in train.start_from")
+        return self
 
     @property
     def digest(self) -> str:

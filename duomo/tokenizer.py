@@ -1,7 +1,9 @@
 """Tokenizer: learn a byte-level BPE, encode, decode; control tokens and chat formats."""
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 import tokenizers
@@ -20,28 +22,45 @@ class ChatFormat:
     open: Callable[[str], tuple[str, ...]]  # before a message of this role
     close: Callable[[str], tuple[str, ...]]  # after it; learned where the message is
     stop: str  # what ends an answer
+    system: str = ""  # what the system says where a conversation begins without it
 
 
+CHATML = ChatFormat((), lambda role: ("<|im_start|>", f"{role}\n"), lambda role: ("<|im_end|>", "\n"), "<|im_end|>")
 CHAT_FORMATS: dict[str, ChatFormat] = {
     "duomo": ChatFormat(("<|bos|>",), lambda role: (f"<|{role}|>",), lambda role: ("<|end|>",) if role == "assistant" else (), "<|end|>"),
-    "chatml": ChatFormat((), lambda role: ("<|im_start|>", f"{role}\n"), lambda role: ("<|im_end|>", "\n"), "<|im_end|>"),
+    "chatml": CHATML,
+    "smollm2": replace(CHATML, system="You are a helpful AI assistant named SmolLM, trained by Hugging Face"),
+    "qwen2": replace(CHATML, system="You are a helpful assistant."),
+    "qwen2.5": replace(CHATML, system="You are Qwen, created by Alibaba Cloud. You are a helpful assistant."),
     "llama3": ChatFormat(
         ("<|begin_of_text|>",),
         lambda role: ("<|start_header_id|>", role, "<|end_header_id|>", "\n\n"),
         lambda role: ("<|eot_id|>",),
         "<|eot_id|>",
     ),
+    "bert": ChatFormat(("[CLS]",), lambda role: (), lambda role: ("[SEP]",), "[SEP]"),  # encoders: one text between its two marks
+    "roberta": ChatFormat(("<s>",), lambda role: (), lambda role: ("</s>",), "</s>"),
 }
+
+
+PLAIN = "plain"  # no conversation: what is answered goes on where the text ends, as base models do
+UNKNOWN = ("[UNK]", "<unk>")
+ENDS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|end|>", "[SEP]")
 
 
 class Tokenizer:
     """Text to ids and back. Text is always encoded with control tokens off: no user can write one."""
 
-    def __init__(self, inner: tokenizers.Tokenizer, chat: str = "duomo"):
-        if chat not in CHAT_FORMATS:
-            raise ValueError(f"no chat format {chat!r}; known: {', '.join(CHAT_FORMATS)}")
+    def __init__(self, inner: tokenizers.Tokenizer, chat: str | None = "duomo"):
+        """A chat format of the table, or "plain"; None: whichever the control tokens allow."""
+        if chat is None:
+            chat = chat_format(token.content for token in inner.get_added_tokens_decoder().values()) or PLAIN
+        if chat != PLAIN and chat not in CHAT_FORMATS:
+            raise ValueError(f"no chat format {chat!r}; known: {', '.join(CHAT_FORMATS)}, {PLAIN}")
         inner.encode_special_tokens = True
-        self.inner, self.chat = inner, CHAT_FORMATS[chat]
+        inner.no_truncation()  # a file may ask for both; how long a text may be is the model's affair
+        inner.no_padding()
+        self.inner, self.chat = inner, CHAT_FORMATS[chat] if chat in CHAT_FORMATS else plain(inner)
         self.special = {token.content: id for id, token in sorted(inner.get_added_tokens_decoder().items())}
         if self.chat.stop not in self.special:
             raise ValueError(f"chat format {chat!r} needs {self.chat.stop}, which this tokenizer lacks; choose another format")
@@ -68,7 +87,7 @@ class Tokenizer:
         return cls(inner)
 
     @classmethod
-    def load(cls, path: str | Path, chat: str = "duomo") -> "Tokenizer":
+    def load(cls, path: str | Path, chat: str | None = "duomo") -> "Tokenizer":
         """Reads a tokenizer.json. Raises ValueError, with the file, for anything else."""
         try:
             inner = tokenizers.Tokenizer.from_str(Path(path).read_text(encoding="utf-8"))
@@ -95,9 +114,23 @@ class Tokenizer:
         """The id that ends an answer."""
         return self.special[self.chat.stop]
 
-    def placeholders(self) -> dict[str, int]:
-        """The id of each modality's placeholder."""
-        return {name[2:-2]: id for name, id in self.special.items() if name not in CONTROL}
+    @property
+    def unknown_id(self) -> int | None:
+        """The id that stands for whatever the vocabulary lacks; None where it lacks nothing, as byte-level ones do."""
+        return next((self.special[name] for name in UNKNOWN if name in self.special), None)
+
+    def placeholders(self, senses: Iterable[str]) -> dict[str, int]:
+        """The id of each sense's placeholder. Raises ValueError for a sense that this tokenizer has none for."""
+        for name in senses:
+            if f"<|{name}|>" not in self.special:
+                raise ValueError(f"this tokenizer has no <|{name}|>, at which the sense {name!r} is put; choose another tokenizer")
+        return {name: self.special[f"<|{name}|>"] for name in senses}
+
+    def introduced(self, system: str) -> "Tokenizer":
+        """The same tokenizer, whose conversations begin with this system message; none where it is empty."""
+        other = copy.copy(self)
+        other.chat = replace(self.chat, system=system)
+        return other
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; `<|assistant|>` in it is eleven characters, nothing more."""
@@ -123,11 +156,41 @@ class Tokenizer:
         if token in self.special:
             return token
         known = _bytes_of_signs()
+        if not set(token) <= known.keys():  # not byte-level: the token is written as it reads
+            return token
         data = bytes(known[sign] for sign in token)
         try:
             return data.decode()
         except UnicodeDecodeError:
             return "".join(f"\\x{byte:02x}" for byte in data)
+
+
+def chat_format(special: Iterable[str], template: str = "") -> str | None:
+    """The name of the chat format that these control tokens allow and this template, in whatever language, shows by its texts.
+
+    Those that mark no turns are for encoders, which do not chat. Of several, the one whose default system message is the
+    longest that stands in the template. None where none fits.
+    """
+    there = set(special)
+    turns = {name: chat for name, chat in CHAT_FORMATS.items() if chat.open("user")}
+    fitting = {name: chat for name, chat in turns.items() if {*chat.begin, *chat.close("assistant")} - {"\n"} <= there}
+    told = {name: chat for name, chat in fitting.items() if chat.stop in template and chat.system in template}
+    told = told or {name: chat for name, chat in fitting.items() if not chat.system}
+    return max(told, key=lambda name: len(told[name].system), default=None)
+
+
+def plain(inner: tokenizers.Tokenizer) -> ChatFormat:
+    """No conversation: the tokens that this tokenizer puts before any text, texts as they are, and its own end of text.
+
+    Raises ValueError where its control tokens hold no end that is known.
+    """
+    first = inner.encode("a", add_special_tokens=True)
+    begin = tuple(token for token, _ in takewhile(lambda pair: pair[1], zip(first.tokens, first.special_tokens_mask, strict=True)))
+    known = {token.content for token in inner.get_added_tokens_decoder().values()}
+    stop = next((end for end in ENDS if end in known), None)
+    if stop is None:
+        raise ValueError(f"plain continuation needs one of {', '.join(ENDS)}, which this tokenizer lacks; choose a chat format")
+    return ChatFormat(begin, lambda role: (), lambda role: (stop,) if role == "assistant" else (), stop)
 
 
 def _writable(text: str) -> str:

@@ -1,6 +1,8 @@
 import pytest
+import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import models, processors
 
 from duomo.tokenizer import CHAT_FORMATS, CONTROL, Tokenizer
 from tests.small import SENTENCES, tokenizer
@@ -45,7 +47,24 @@ def test_decoding_leaves_control_tokens_out():
 
 
 def test_placeholders_are_the_modalities():
-    assert list(tokenizer().placeholders()) == ["image", "audio", "video"]
+    assert tokenizer().placeholders(("image", "video")) == {"image": 8, "video": 10}
+
+
+def test_a_sense_without_a_placeholder_is_told():
+    with pytest.raises(ValueError, match=r"no <\|smell\|>, at which the sense 'smell' is put"):
+        tokenizer().placeholders(("smell",))
+
+
+def test_plain_continuation_begins_as_the_tokenizer_says_and_ends_at_its_end_of_text():
+    inner = tokenizers.Tokenizer(models.BPE(vocab={"a": 0, "b": 1}, merges=[]))
+    with pytest.raises(ValueError, match="plain continuation needs one of"):
+        Tokenizer(inner, "plain")
+    inner.add_special_tokens(["<s>", "</s>"])
+    assert Tokenizer(inner, "plain").chat.begin == ()
+    inner.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 2), ("</s>", 3)])
+    made = Tokenizer(inner, "plain")
+    assert list(made.pieces(made.chat.begin)) == [2] and made.stop_id == 3
+    assert made.encode("<s>ab") == [0, 1] and made.chat.close("user") == () and made.chat.close("assistant") == ("</s>",)
 
 
 def test_learned_words_are_shorter_than_bytes():

@@ -85,7 +85,7 @@ def model_recipe(
 def model(recipe: ModelRecipe, seed: int = 0) -> Model:
     """A model with the weights of this seed, in evaluation mode."""
     torch.manual_seed(seed)
-    return Model(recipe, tokenizer().placeholders()).eval()
+    return Model(recipe, tokenizer().placeholders(MODALITIES)).eval()
 
 
 def redrawn(module: nn.Module, seed: int = 0) -> nn.Module:

@@ -11,9 +11,10 @@ import pytest
 import typer
 
 from duomo import cli
+from duomo.cli import faults, use
 from tests import own
 
-VERBS = "demo fetch sources prepare tokenizer train evaluate ask chat scoreboard compare lineage data".split()
+VERBS = "demo fetch sources import export prepare merge tokenizer train evaluate ask chat scoreboard compare lineage data".split()
 INNER = (["tokenizer", "learn"], ["tokenizer", "show"], ["data", "show"], ["data", "check"])
 
 
@@ -38,7 +39,7 @@ def test_help_shows_every_verb_with_one_example(capsys: pytest.CaptureFixture[st
     shown = capsys.readouterr().out
     assert all(f"\n│ {verb} " in shown for verb in VERBS)
     assert shown.count("duomo ") >= len(VERBS)
-    assert all(panel in shown for panel in (cli.START, cli.LEARN, cli.USE, cli.LOOK))
+    assert all(panel in shown for panel in ("Start here", "Learn from your data", "Use a model", "Look closely"))
 
 
 @pytest.mark.parametrize("words", [*([verb] for verb in VERBS), *INNER], ids=" ".join)
@@ -130,25 +131,25 @@ def fail(error: BaseException) -> typer.Typer:
     ],
 )
 def test_what_a_user_can_mend_is_one_line_a_fault_and_2(error: Exception, line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(fail(error), ["act-now"]) == 2
+    assert faults.run(fail(error), ["act-now"]) == 2
     assert capsys.readouterr() == ("", line)
 
 
 def test_debug_shows_where_it_came_from() -> None:
     with pytest.raises(ValueError, match="deep"):
-        cli.run(fail(ValueError("deep")), ["act-now", "--debug"])
+        faults.run(fail(ValueError("deep")), ["act-now", "--debug"])
 
 
 def test_a_fault_of_our_own_is_not_hidden() -> None:
     for error in (TypeError("bug"), ImportError("cannot import name", name="duomo.model")):
         with pytest.raises(type(error)):
-            cli.run(fail(error), ["act-now"])
+            faults.run(fail(error), ["act-now"])
 
 
 def test_ctrl_c_is_130_and_passes_on_how_to_resume(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(fail(KeyboardInterrupt("saved step 7; go on with `duomo train tiny --resume`")), ["act-now"]) == 130
+    assert faults.run(fail(KeyboardInterrupt("saved step 7; go on with `duomo train tiny --resume`")), ["act-now"]) == 130
     assert capsys.readouterr().err == "interrupted: saved step 7; go on with `duomo train tiny --resume`\n"
-    assert cli.run(fail(KeyboardInterrupt()), ["act-now"]) == 130
+    assert faults.run(fail(KeyboardInterrupt()), ["act-now"]) == 130
     assert capsys.readouterr().err.startswith("interrupted: ")
 
 
@@ -168,12 +169,12 @@ def test_a_reader_that_goes_away_is_no_fault() -> None:
     ],
 )
 def test_a_question_is_read_with_its_files(words: list[str], read: tuple[str, list[tuple[str, str]]]) -> None:
-    assert cli.read_question(words) == read
+    assert use.read_question(words) == read
 
 
 def test_a_sense_without_its_file_is_told() -> None:
     with pytest.raises(ValueError, match="--image needs a file"):
-        cli.read_question(["what?", "--image"])
+        use.read_question(["what?", "--image"])
 
 
 WAY = [  # of one's own data through every verb; "own" is trained

@@ -19,6 +19,7 @@ from duomo.cli import app
 from duomo.data.read import formats
 from duomo.modalities import MODALITIES
 from duomo.model import Model
+from duomo.objectives import OBJECTIVES
 from duomo.sources import SOURCES
 from duomo.tasks import TASKS
 from tests import test_article, test_extend
@@ -38,6 +39,8 @@ PARTS: dict[str, type[BaseModel]] = {
     "data.files[]": recipes.FileData,
     "data.clean": recipes.CleanRecipe,
     "train": recipes.TrainRecipe,
+    "train.rollouts": recipes.RolloutRecipe,
+    "adapt": recipes.AdaptRecipe,
     "evaluate": recipes.EvaluateRecipe,
 }
 ROW = re.compile(r"^\| `(\w+)` \| (.*?) \|", re.MULTILINE)
@@ -98,6 +101,15 @@ def test_every_task_stands_with_its_options(folder):
 
 
 @both
+def test_every_objective_stands_with_its_options(folder):
+    rows = dict(ROW.findall(sections(read(folder / "recipes.md"))["train.options"]))
+    assert list(rows) == list(OBJECTIVES)
+    for name, kind in OBJECTIVES.items():
+        options = [*inspect.signature(kind.make).parameters.items()][1:]
+        assert rows[name] == ", ".join(shown(p.default).replace("`", f"`{key}: ", 1) for key, p in options)
+
+
+@both
 def test_every_verb_has_its_heading(folder):
     group = get_command(app)
     assert isinstance(group, TyperGroup)
@@ -147,7 +159,7 @@ def test_every_recipe_that_is_shown_is_one(page):
 
 @pytest.mark.parametrize("readme", READMES, ids=["en", "zh"])
 def test_every_source_stands_with_its_licence(readme):
-    rows = dict(re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) \|$", read(readme), re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([\w.-]+)` \| [^|]* \| ([^|]*) \|$", read(readme), re.MULTILINE))
     assert set(rows) == set(SOURCES)
     for name, source in SOURCES.items():
         assert source.licence in rows[name], name

@@ -12,6 +12,7 @@ from duomo.data.collate import collate, prompt, stream
 from duomo.data.load import Loader
 from duomo.data.pack import plan
 from duomo.data.shards import Shards, write
+from duomo.modalities import MODALITIES
 from duomo.objectives import cross_entropy
 from duomo.recipe import BlockRecipe, TrainRecipe
 from duomo.train.loop import loop
@@ -171,7 +172,7 @@ def test_a_resumed_run_ends_with_the_very_weights_of_an_unbroken_one(tmp_path, k
     data = [Shards(tmp_path)] * 2
     recipe = TrainRecipe(optimizer=kind, steps=7, warmup=3, schedule="wsd", lr=5e-3)
     made = plan(3, [one.lengths for one in data], [2, 1], 3, 96, True)
-    loader = Loader(made, data, [1.0, 0.5], "decoder", tokenizer().placeholders(), micro_batches=2)
+    loader = Loader(made, data, [1.0, 0.5], "decoder", tokenizer().placeholders(MODALITIES), micro_batches=2)
 
     def start(seed):
         m = model(model_recipe(block=BlockRecipe(dim=32, heads=4, dropout=0.2)), seed).train()

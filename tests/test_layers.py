@@ -10,7 +10,7 @@ LAYERS: tuple[frozenset[str], ...] = (  # lowest first; the rooms of one layer d
     frozenset({"sample", "batch", "recipe", "report", "disk"}),
     frozenset({"tokenizer", "blocks", "modalities", "sources"}),
     frozenset({"model", "data", "retrieve"}),
-    frozenset({"checkpoint", "interchange", "generate", "objectives", "tasks"}),
+    frozenset({"checkpoint", "interchange", "generate", "vectors", "objectives", "tasks"}),
     frozenset({"train", "evaluate", "explain", "protect", "compress", "scale", "serve"}),
     frozenset({"commands"}),
     frozenset({"cli", FACE}),

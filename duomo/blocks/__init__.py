@@ -2,6 +2,7 @@
 
 from duomo.blocks.attention import Attention
 from duomo.blocks.cache import Cache
+from duomo.blocks.inflated import Inflated
 from duomo.blocks.masks import cross_mask, cross_view, self_mask, self_view
 from duomo.blocks.positions import Positions, rotary_angles, sinusoids
 from duomo.blocks.sense import Sense
@@ -13,6 +14,7 @@ __all__ = [
     "Block",
     "Cache",
     "FeedForward",
+    "Inflated",
     "Positions",
     "Sense",
     "Stack",

@@ -19,7 +19,7 @@ class Attention(nn.Module):
     def __init__(self, recipe: BlockRecipe):
         super().__init__()
         self.heads, self.kv_heads = recipe.heads, recipe.kv_heads or recipe.heads
-        self.head_dim = recipe.head_dim or recipe.dim // recipe.heads
+        self.head_dim = recipe.head_width
         wide, narrow = self.heads * self.head_dim, self.kv_heads * self.head_dim
         self.q = nn.Linear(recipe.dim, wide, bias="q" in recipe.bias)
         self.k = nn.Linear(recipe.dim, narrow, bias="k" in recipe.bias)

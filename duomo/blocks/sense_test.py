@@ -5,7 +5,7 @@ import torch
 
 from duomo.batch import Patches
 from duomo.blocks import Sense
-from duomo.blocks.sense import canvas
+from duomo.blocks.fronts import canvas
 from duomo.data.collate import collate_media
 from duomo.data.render import Rendered
 from duomo.modalities.modality import token_count

@@ -28,7 +28,7 @@ class FeedForward(nn.Module):
     def __init__(self, recipe: BlockRecipe):
         super().__init__()
         gated = recipe.feedforward == "swiglu"
-        hidden = recipe.ff_dim or (-(-recipe.dim * 8 // 3 // 16) * 16 if gated else 4 * recipe.dim)
+        hidden = recipe.ff_width
         self.gate = nn.Linear(recipe.dim, hidden, bias="gate" in recipe.bias) if gated else None
         self.up = nn.Linear(recipe.dim, hidden, bias="up" in recipe.bias)
         self.down = nn.Linear(hidden, recipe.dim, bias="down" in recipe.bias)
@@ -103,8 +103,7 @@ class Stack(nn.Module):
         self.blocks = nn.ModuleList(Block(recipe, memory) for _ in range(depth))
         self.norm = norm(recipe) if final_norm else nn.Identity()
         if recipe.position == "rotary":
-            head_dim = recipe.head_dim or recipe.dim // recipe.heads
-            self.register_buffer("rate_K", rotary_angles(recipe, head_dim), persistent=False)
+            self.register_buffer("rate_K", rotary_angles(recipe, recipe.head_width), persistent=False)
         self._initialise(depth)
 
     def forward(

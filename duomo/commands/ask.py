@@ -5,17 +5,22 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from duomo.checkpoint import Run, open_run
-from duomo.commands.resolve import nearest, resolve_model
+import numpy as np
+from numpy.typing import NDArray
+
+from duomo.checkpoint import Run
+from duomo.commands.models import embedder, open_model, open_with_card
+from duomo.commands.resolve import nearest
+from duomo.commands.transcribe import refuse_whisper, text_of
 from duomo.generate import Sampling, Speaker
-from duomo.modalities.audio import AUDIO
+from duomo.interchange import Card
 from duomo.model import cuts
 from duomo.report import Example, Report
 from duomo.sample import Part, Sample
 from duomo.sample import ask as question_of
-from duomo.tasks.speech import QUESTIONS
 
 File = str | Path | bytes
+SYSTEM = "system"  # the option that says what the system says
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Assistant:
 
     run: Run
     sampling: Sampling = Sampling()
+    card: Card = Card("")  # of an imported model: how its sentence vectors are made
 
     def ask(self, question: str = "", **media: File | Sequence[File]) -> str:
         """Its answer to a question about files, each under the name of its sense: paths or a file's bytes.
@@ -40,11 +46,12 @@ class Assistant:
         """The same answer as `ask` gives, piece by piece while it is found."""
         return self.speaker.stream(self._readable(compose(question, _files(media))))
 
-    def transcribe(self, sound: File, language: str = "en") -> str:
-        """What is said in a recording, in "en" or "zh". Raises ValueError as `ask` does."""
-        if language not in QUESTIONS:
-            raise ValueError(f"no transcription in {language!r}{nearest(language, QUESTIONS)}")
-        return self.answer([compose(QUESTIONS[language], [(AUDIO.name, sound)])])[0]
+    def transcribe(self, sound: File, language: str | None = None) -> str:
+        """What is said in a recording of any length, in this language; a Whisper finds it where it is not given.
+
+        Raises ValueError as `ask` does.
+        """
+        return text_of(self.run, sound if isinstance(sound, bytes) else Path(sound), language, self.sampling)
 
     def answer(self, samples: Sequence[Sample]) -> list[str]:
         """Its answers to several samples at once; what they hold of an answer is not shown to it.
@@ -56,6 +63,13 @@ class Assistant:
         written = iter(self.speaker.answer([sample for sample in known if not sample.choices]))
         return [next(picked if sample.choices else written).text for sample in known]
 
+    def embed(self, texts: str | Sequence[str], kind: str = "passage") -> NDArray[np.float32]:
+        """Sentence vectors, (N, D), each of length 1: the dot product of two says how alike their texts are. Of an encoder.
+
+        `kind`: "query" or "passage", where the model tells them apart. Raises ValueError for a text in a language that it does not know.
+        """
+        return embedder(self.run, self.card).embed([texts] if isinstance(texts, str) else list(texts), kind)
+
     def sampled(self, **changes: Any) -> "Assistant":
         """The same model with other choices of sampling: `sampled(temperature=0.8, max_tokens=200)`. Raises ValueError."""
         unknown = changes.keys() - _defaults().keys()
@@ -63,9 +77,14 @@ class Assistant:
             raise ValueError(f"no choice of sampling {min(unknown)!r}{nearest(min(unknown), _defaults())}")
         return replace(self, sampling=replace(self.sampling, **changes))
 
+    def introduced(self, system: str) -> "Assistant":
+        """The same model, told this by the system in place of its own default; told nothing where it is empty."""
+        return replace(self, run=replace(self.run, tokenizer=self.run.tokenizer.introduced(system)))
+
     @property
     def speaker(self) -> Speaker:
         """What turns samples into texts; media paths are as the caller's folder has them."""
+        refuse_whisper(self.run)
         return Speaker(self.run.model, self.run.tokenizer, sampling=self.sampling)
 
     def _readable(self, sample: Sample) -> Sample:
@@ -77,18 +96,23 @@ class Assistant:
 
 
 def load(path: str | Path) -> Assistant:
-    """The newest checkpoint of a run, or of a fetched name. Raises ValueError with the nearest name."""
-    return Assistant(open_run(resolve_model(path)))
+    """The newest checkpoint of a run, of a fetched name, or of an outside file or folder. Raises ValueError with the nearest name."""
+    opened, card = open_with_card(path)
+    return Assistant(opened, card=card)
 
 
 def run(folder: Path, question: str, media: Iterable[tuple[str, str]] = ()) -> Report:
     """One question with files as (sense, path); choices of sampling stand among them, as ("temperature", "0.8").
 
-    The answer is the report's one line.
+    ("system", TEXT) stands for what the system says first. The answer is the report's one line.
     """
-    files, sampling = options(media)
+    given = list(media)
+    files, sampling = options(pair for pair in given if pair[0] != SYSTEM)
     sample = compose(question, files)
-    answer = Assistant(open_run(folder), sampling).answer([sample])[0]
+    assistant = Assistant(open_model(folder), sampling)
+    for text in (value for name, value in given if name == SYSTEM):
+        assistant = assistant.introduced(text)
+    answer = assistant.answer([sample])[0]
     return Report(f"ask {folder}", examples=(Example("ask", question, answer, "", files),), lines=(answer,))
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from rich.console import Console
 
 from duomo.batch import Patches
-from duomo.checkpoint import open_run
+from duomo.commands.models import open_with_card
 from duomo.commands.resolve import nearest
+from duomo.commands.transcribe import refuse_whisper
 from duomo.data.render import Cutter, cut
 from duomo.generate import Sampling, Speaker
+from duomo.interchange import Card
 from duomo.model import cuts
 from duomo.recipe import CutRecipe
 from duomo.report import Report
@@ -30,19 +32,32 @@ class Talk:
     pending: tuple[Part, ...] = ()
 
 
-def run(folder: Path) -> Report:
-    """Talks until /quit or the end of the input: prompts on a terminal; else reads lines and prints only answers."""
-    opened = open_run(folder)
-    limit = opened.recipe.model.max_positions
+def run(folder: Path, system: str | None = None) -> Report:
+    """Talks until /quit or the end of the input: prompts on a terminal; else reads lines and prints only answers.
+
+    `system`: what the system says first, in place of the model's own default; nothing where it is empty.
+    """
+    opened, card = open_with_card(folder)
+    refuse_whisper(opened)
+    limit, tokenizer = opened.recipe.model.max_positions, opened.tokenizer
+    tokenizer = tokenizer if system is None else tokenizer.introduced(system)
     sampling = Sampling(max_tokens=min(LONGEST, max(1, limit // 2)))
-    speaker = Speaker(opened.model, opened.tokenizer, sampling=sampling, cutter=remembering())
+    speaker = Speaker(opened.model, tokenizer, sampling=sampling, cutter=remembering())
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     if sys.stdin.isatty():
-        console.print(f"{folder}: {_help(speaker)}", style="dim")
+        console.print("\n".join((*about(card), f"{folder}: {_help(speaker)}")), style="dim")
         turns = talk(speaker, _typed(console), lambda words: console.print(harmless(words), end=""))
     else:
         turns = talk(speaker, sys.stdin, lambda words: print(words, end="", flush=True))
     return Report(f"chat {folder}", facts={"turns": turns})
+
+
+def about(card: Card) -> list[str]:
+    """What a user should know of an imported model before trusting it; nothing of one that was trained here."""
+    names = {"en": "English", "zh": "Chinese"}
+    spoken = [names.get(language, language) for language in card.languages]
+    told = [f"licence {card.licence}" if card.licence else "", f"{spoken[0]} only" if len(spoken) == 1 else ", ".join(spoken), card.note]
+    return [harmless(f"{card.title}: {'; '.join(filter(None, told))}")] if any(told) else []
 
 
 def talk(speaker: Speaker, lines: Iterable[str], say: Say) -> int:

@@ -9,8 +9,9 @@ import torch
 
 from duomo import checkpoint, cli
 from duomo import recipe as recipes
-from duomo.commands.chat import Talk, command, harmless, remembering, talk, trimmed
+from duomo.commands.chat import Talk, about, command, harmless, remembering, talk, trimmed
 from duomo.generate import Sampling, Speaker
+from duomo.interchange import Card
 from duomo.recipe import Recipe
 from duomo.sample import Message, Part, Sample, text
 from tests.small import CUTS, media, model, model_recipe, redrawn, tokenizer
@@ -112,3 +113,16 @@ def test_a_pipe_gives_one_answer_a_line(
     assert cli.main(["chat", str(folder)]) == 0
     wanted = replace(speaker, sampling=Sampling(max_tokens=128)).answer([Sample((user("what?"),))])[0].text
     assert capsys.readouterr().out == wanted + "\n"
+
+
+def test_what_a_user_should_know_is_said_of_imported_models_only() -> None:
+    assert about(Card("Small", "MIT", ("en",), "of few facts")) == ["Small: licence MIT; English only; of few facts"]
+    assert about(Card("Small", languages=("en", "zh"))) == ["Small: English, Chinese"]
+    assert about(Card("\x1b[31mSmall", "MIT")) == ["[31mSmall: licence MIT"]
+    assert about(Card("runs/mine")) == []
+
+
+def test_the_system_message_stays_when_turns_are_forgotten(speaker: Speaker) -> None:
+    told = replace(speaker, tokenizer=speaker.tokenizer.introduced("the cat sat on the mat"))
+    talk = (user("one"), assistant("two"), user("three"))
+    assert told.length(Sample(trimmed(talk, told))) > speaker.length(Sample(talk)) > speaker.length(Sample((talk[-1],)))

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from duomo.checkpoint import open_run
-from duomo.commands.evaluate import Answering, Asked, speaker
+from duomo.commands.asked import Asked
+from duomo.commands.evaluate import Answering, speaker
 from duomo.commands.prepare import prepared
 from duomo.commands.show import ticking
 from duomo.data.store import Store

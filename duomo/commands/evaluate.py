@@ -15,28 +15,26 @@ from duomo import report as reports
 from duomo.batch import Patches
 from duomo.checkpoint import Run, open_run
 from duomo.commands import fetch, page
+from duomo.commands.asked import Asked, Baselines
 from duomo.commands.facts import facts
 from duomo.commands.lineage import learned
 from duomo.commands.prepare import prepared
 from duomo.commands.show import bars
-from duomo.data.lines import samples_in
 from duomo.data.prepare import digest, names
 from duomo.data.processes import processes
 from duomo.data.render import cut
 from duomo.data.store import Store
 from duomo.evaluate import scoreboard
-from duomo.evaluate.run import Evaluation, Setting, evaluate, pick
+from duomo.evaluate.run import Evaluation, Setting, evaluate
 from duomo.generate import Said, Sampling, Speaker
 from duomo.recipe import CutRecipe, Recipe
 from duomo.report import Report
 from duomo.sample import Part, Sample
 from duomo.tasks import build
-from duomo.tasks.own import own
 from duomo.tasks.task import Answer, Split, Task
 from duomo.tasks.task import Store as Place
 
 RUNS = Path("runs")
-Baselines = Mapping[str, Sequence[str] | float]
 
 
 @dataclass(frozen=True)
@@ -56,34 +54,6 @@ class Answering:
     def likelihood(self, samples: Sequence[Sample]) -> Sequence[Answer]:
         """Gives each sample's own answer with what it cost."""
         return _answers(self.speaker.likelihood(samples))
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One task of a run as another process can make it: where its prepared samples lie, if it was learned, and its options.
-
-    No options: a data set of the user's.
-    """
-
-    name: str
-    options: Mapping[str, Any] | None
-    root: Path
-    folder: Path | None
-
-    def task(self) -> Task:
-        """The task, its samples read from where they were prepared, so that nothing is drawn or spoken anew."""
-        if self.options is None:
-            return own(self.name, self._read)
-        task = build(self.name, **self.options)
-        return task if self.folder is None else replace(task, samples=lambda split, store: self._read(split))
-
-    def _read(self, split: str) -> Iterator[Sample]:
-        return samples_in((self.folder or Path()) / f"{split}.jsonl")
-
-    def baselines(self, setting: Setting) -> Baselines:
-        """What classical methods say to the very samples that the model is asked."""
-        task, store = self.task(), Store(self.root)
-        return task.baselines(list(task.samples("train", store)), pick(task, store, setting), store)
 
 
 def run(recipe: Recipe, runs: Path = RUNS, workers: int | None = None) -> Report:

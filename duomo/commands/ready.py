@@ -12,10 +12,12 @@ from duomo.data.collate import Masker
 from duomo.data.lineage import Lineage, licences
 from duomo.data.load import Loader, fill_rate
 from duomo.data.pack import plan
+from duomo.data.pairs import PairPlan, Pairs
 from duomo.data.prepare import Prepared
-from duomo.data.shards import Shards
+from duomo.data.shards import Items, Shards
 from duomo.disk import whole_file
 from duomo.model import cuts
+from duomo.objectives import kind
 from duomo.recipe import Recipe
 from duomo.report import Report
 from duomo.tokenizer import Tokenizer
@@ -29,8 +31,8 @@ class Ready:
     prepared: Prepared
     tokenizer: Tokenizer
     tokenizer_path: Path
-    train: dict[str, Shards]
-    valid: dict[str, Shards]
+    train: dict[str, Items]
+    valid: dict[str, Items]
     loader: Loader
 
 
@@ -55,6 +57,8 @@ def get_ready(recipe: Recipe, workers: int | None = None) -> Ready:
         raise ValueError(f"{path}: {tokenizer.vocab_size} tokens, but model.vocab_size is {recipe.model.vocab_size}; raise it")
     stores = shards(recipe, found, tuple(shares), path, workers or os.cpu_count() or 1)
     empty = [name for name in shares if (name, "train") not in stores]
+    if empty and reads_pairs(recipe):
+        raise ValueError(f"data set {empty[0]}: no training sample has a rejected answer, or choices, to learn a preference from")
     if empty:
         raise ValueError(f"data set {empty[0]}: no training sample fits data.max_tokens={recipe.data.max_tokens}; raise it")
     train = {name: stores[name, "train"] for name in shares}
@@ -75,12 +79,17 @@ def tokenizer_path(recipe: Recipe, found: Prepared) -> Path:
     return path
 
 
-def shards(recipe: Recipe, found: Prepared, names: tuple[str, ...], tokenizer: Path, workers: int) -> dict[tuple[str, str], Shards]:
+def reads_pairs(recipe: Recipe) -> bool:
+    """Whether the recipe's objective learns from two answers to each question."""
+    return kind(recipe.train.objective).reads == "pairs"
+
+
+def shards(recipe: Recipe, found: Prepared, names: tuple[str, ...], tokenizer: Path, workers: int) -> dict[tuple[str, str], Items]:
     """Shards of every data set's train and valid split."""
-    sizes, limit, root = cuts(recipe.model), recipe.data.max_tokens, Path(recipe.data.cache)
-    folder = root / "shards" / tokenise.digest(found, tokenizer, sizes, limit)
+    sizes, limit, root, pairs = cuts(recipe.model), recipe.data.max_tokens, Path(recipe.data.cache), reads_pairs(recipe)
+    folder = root / "shards" / tokenise.digest(found, tokenizer, sizes, limit, pairs)
     jobs = [
-        tokenise.Job(found, name, split, tokenizer, recipe.tokenizer.chat, sizes, root, limit, folder / name / split)
+        tokenise.Job(found, name, split, tokenizer, recipe.tokenizer.chat, sizes, root, limit, folder / name / split, pairs)
         for name in names
         for split in ("train", "valid")
     ]
@@ -88,15 +97,17 @@ def shards(recipe: Recipe, found: Prepared, names: tuple[str, ...], tokenizer: P
     if missing:
         with ticking("tokenise", len(missing)) as tick:
             tokenise.build(missing, workers, tick)
-    return {(job.data, job.split): Shards(job.target) for job in jobs if job.done}
+    made = {(job.data, job.split): Shards(job.target) for job in jobs if job.done}
+    return {name: Pairs(one) if pairs else one for name, one in made.items()}
 
 
-def loader(recipe: Recipe, train: dict[str, Shards], shares: dict[str, float], tokenizer: Tokenizer) -> Loader:
+def loader(recipe: Recipe, train: dict[str, Items], shares: dict[str, float], tokenizer: Tokenizer) -> Loader:
     """The recipe's plan over the shards."""
-    data, encoder = recipe.data, recipe.model.shape == "encoder"
-    made = plan(
-        recipe.seed, [shard.lengths for shard in train.values()], list(shares.values()), recipe.train.rows, data.row_tokens, data.pack
-    )
+    data, encoder, pairs = recipe.data, recipe.model.shape == "encoder", reads_pairs(recipe)
+    lengths, pack = [shard.lengths for shard in train.values()], data.pack and kind(recipe.train.objective).reads == "samples"
+    made = plan(recipe.seed, lengths, list(shares.values()), recipe.train.rows, data.row_tokens, pack)
+    if pairs:
+        made = PairPlan(**vars(made))
     weights = [recipe.data.label_weights.get(name, 1.0) for name in train]
     first, last = len(tokenizer.special), tokenizer.vocab_size
 
@@ -104,7 +115,9 @@ def loader(recipe: Recipe, train: dict[str, Shards], shares: dict[str, float], t
         return Masker(data.mask_share, tokenizer.special["<|mask|>"], last, (recipe.seed, step), first)
 
     masked = mask if encoder and data.mask_words else None
-    return Loader(made, list(train.values()), weights, recipe.model.shape, tokenizer.placeholders(), recipe.train.micro_batches, masked)
+    placeholder = tokenizer.placeholders(recipe.model.senses)
+    together = 2 if pairs else 1
+    return Loader(made, list(train.values()), weights, recipe.model.shape, placeholder, recipe.train.micro_batches, masked, together)
 
 
 def _line(one: Lineage) -> str:

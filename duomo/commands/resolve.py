@@ -38,20 +38,26 @@ def is_recipe(name: str) -> bool:
 
 
 def resolve_model(name: str | Path, runs: str | Path = "runs", cache: str | Path = "cache") -> Path:
-    """The folder of a model: itself a run or a Hugging Face folder, a run's name, or a fetched name.
+    """The folder of a model: itself a run or a Hugging Face folder, a run's name, or a fetched name; or an outside file.
 
     Raises ValueError with the nearest name, or with the mend where a folder holds no model.
     """
-    places = (Path(name), Path(runs) / name, Path(cache) / "models" / name)
-    folders = [place for place in places if place.is_dir()]
-    for folder in folders:
-        if is_model(folder):
-            return folder
+    if Path(name).is_file():  # of another program; `commands.models` tells whether it holds a model
+        return Path(name)
+    folders = [place for place in _places(name, runs, cache) if place.is_dir()]
+    found = place_of(name, runs, cache)
+    if found:
+        return found
     if folders:
         raise ValueError(f"{folders[0]}: holds no model (none of {', '.join(MODEL_FILES)}); train one there, or name another folder")
     known = [str(folder) for shelf in (Path(runs), Path(cache) / "models") for folder in sorted(shelf.glob("*")) if is_model(folder)]
     mend = _hint(str(name), known, short={Path(folder).name: folder for folder in known})
     raise ValueError(f"{name}: no such model{mend or '; train one first, as with `duomo demo`'}")
+
+
+def place_of(name: str | Path, runs: str | Path = "runs", cache: str | Path = "cache") -> Path | None:
+    """The folder of a model as `resolve_model` finds it; None where there is none."""
+    return next((place for place in _places(name, runs, cache) if is_model(place)), None)
 
 
 def is_model(folder: Path) -> bool:
@@ -69,6 +75,10 @@ def recipe_folder() -> Path:
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?`, or all that is known where nothing is near."""
     return _hint(name, list(known))
+
+
+def _places(name: str | Path, runs: str | Path, cache: str | Path) -> tuple[Path, ...]:
+    return Path(name), Path(runs) / name, Path(cache) / "models" / name
 
 
 def _plain(name: str) -> str:

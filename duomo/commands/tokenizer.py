@@ -46,7 +46,7 @@ def show(model: Path, text: str = "") -> Report:
 
     `model` is a folder with a tokenizer.json, or the file itself. Raises ValueError where there is none.
     """
-    tokenizer = Tokenizer.load(model / NAME if model.is_dir() else model)
+    tokenizer = Tokenizer.load(model / NAME if model.is_dir() else model, chat=None)
     lines = list(_pieces(tokenizer, text)) if text else [f"{tokenizer.vocab_size:,} tokens; over {len(SAMPLE)} sentences that come along:"]
     return _report(f"tokenizer of {model}", lines, densities(tokenizer, [text] if text else SAMPLE))
 

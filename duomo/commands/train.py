@@ -16,13 +16,16 @@ from duomo import checkpoint
 from duomo import recipe as recipes
 from duomo.batch import Batch, move
 from duomo.blocks import Stack
+from duomo.commands.begin import begin
+from duomo.commands.learning import held_out_of, objective_of, steps_of, told_by
 from duomo.commands.ready import Ready, get_ready
+from duomo.commands.remember import remembering
 from duomo.commands.show import Progress
 from duomo.data import lineage
 from duomo.data.load import fill_rate, single
 from duomo.disk import need_room
 from duomo.model import Model
-from duomo.objectives import OBJECTIVES, Objective
+from duomo.objectives import Objective
 from duomo.recipe import Recipe
 from duomo.report import Report
 from duomo.train.log import Log
@@ -47,12 +50,14 @@ class Training:
     objective: Objective
     device: torch.device
     log: Log
+    base: checkpoint.Base | None = None  # of adapters
     first: int = 0
     tokens: int = 0
     seconds: float = 0.0
     peak: float = 0.0
     flops_per_token: float = 0.0
     valid: dict[str, float] = field(default_factory=dict)
+    told: dict[str, float] = field(default_factory=dict)  # of the step's batches
 
 
 def run(recipe: Recipe, resume: bool = False, fresh: bool = False, runs: Path = RUNS) -> Report:
@@ -82,21 +87,22 @@ def start(recipe: Recipe, ready: Ready, folder: Path, resume: bool = False, fres
         torch.set_num_threads(recipe.train.threads)
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = Model(recipe.model, ready.tokenizer.placeholders()).to(device).train()
+    model = Model(recipe.model, ready.tokenizer.placeholders(recipe.model.senses)).to(device).train()
     freeze(model, recipe)
-    if recipe.train.start_from and not resume:
-        take_weights(model, Path(recipe.train.start_from))
+    base = begin(model, recipe, folder) if recipe.adapt or not resume else None
+    objective = objective_of(recipe, model, ready)
     checkpoint_blocks(model, recipe.train.checkpoint_blocks)
     found = optimizer(model, recipe.train)
     state: dict[str, Any] = {}
     newest = checkpoint.latest(folder) if resume else None
     if newest is not None:
         state = checkpoint.resume(newest, model, found)
-    need_room(folder, checkpoint.size_of(model) * _more(folder, recipe.train.keep))
+    ready = remembering(ready, model, recipe)
+    need_room(folder, checkpoint.size_of(model, base) * _more(folder, recipe.train.keep))
     _begin(folder, recipe, ready, fresh)
     first = int(state.get("step", 0))
     log = Log(folder, first)
-    training = Training(folder, recipe, ready, model, found, OBJECTIVES[recipe.train.objective], device, log, first)
+    training = Training(folder, recipe, ready, model, found, objective, device, log, base, first)
     training.tokens, training.seconds = int(state.get("tokens", 0)), float(state.get("seconds", 0.0))
     return training
 
@@ -104,7 +110,7 @@ def start(recipe: Recipe, ready: Ready, folder: Path, resume: bool = False, fres
 def save(training: Training, step: int) -> None:
     """A checkpoint of now; old ones beyond `train.keep` go."""
     state = {"step": step, "tokens": training.tokens, "seconds": training.seconds, "seed": training.recipe.seed}
-    checkpoint.save(training.folder / "checkpoints" / f"step-{step}", training.model, training.optimizer, state)
+    checkpoint.save(training.folder / "checkpoints" / f"step-{step}", training.model, training.optimizer, state, training.base)
     checkpoint.keep_newest(training.folder, training.recipe.train.keep)
 
 
@@ -112,14 +118,6 @@ def freeze(model: Model, recipe: Recipe) -> None:
     """Takes the senses that the recipe calls frozen out of training."""
     for name, sense in recipe.model.senses.items():
         model.senses[name].requires_grad_(not sense.frozen)
-
-
-def take_weights(model: Model, run: Path) -> None:
-    """Starts from another run's weights; both models must have the same shape."""
-    newest = checkpoint.latest(run)
-    if newest is None:
-        raise ValueError(f"train.start_from: {run} has no checkpoint; train it first")
-    checkpoint.load_model(newest, model)
 
 
 def checkpoint_blocks(model: Model, on: bool) -> None:
@@ -163,10 +161,10 @@ def _begin(folder: Path, recipe: Recipe, ready: Ready, fresh: bool) -> None:
 
 def _steps(training: Training) -> Iterator[Step]:
     recipe, ready = training.recipe.train, training.ready
-    held_out = _held_out(ready, training.recipe)
+    held_out, measured = _held_out(ready, training.recipe), held_out_of(training.recipe, training.objective)
     precise = precision(recipe.precision, training.device)
     training.peak = matmul_peak(training.device, torch.float32)
-    batches = _measured(ready.loader.steps(training.first, recipe.steps, training.recipe.data.workers), training)
+    batches = _measured(steps_of(training.recipe, training.model, ready, training.first), training)
     compile_stacks(training.model, recipe.compile)
 
     def rate(step: int) -> float:
@@ -178,7 +176,7 @@ def _steps(training: Training) -> Iterator[Step]:
             training.seconds += step.seconds
             training.log.step(step, _facts(step, training))
             if step.number % recipe.validate_every == 0 or step.number == recipe.steps:
-                training.valid = validate(training.model, held_out, training.objective, training.device)
+                training.valid = validate(training.model, held_out, measured, training.device)
                 training.log.validation(step.number, training.valid)
             yield step
 
@@ -186,7 +184,7 @@ def _steps(training: Training) -> Iterator[Step]:
 def _measured(steps: Iterator[list[Batch]], training: Training) -> Iterator[list[Batch]]:
     """The same steps on the device; the first is run once more to count what a token costs."""
     for number, batches in enumerate(steps):
-        batches = move(batches, training.device)
+        batches, training.told = move(batches, training.device), told_by(batches)
         if not number:
             with torch.random.fork_rng([training.device] if training.device.type == "cuda" else []):
                 flops = flops_of(lambda batches=batches: backward(training.model, batches, training.objective))  # type: ignore[misc]
@@ -209,6 +207,7 @@ def _facts(step: Step, training: Training) -> dict[str, float]:
         "waited": step.waited / step.seconds,
         "elapsed": training.seconds,
         "targets": step.targets,
+        **training.told,
     }
 
 

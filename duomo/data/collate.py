@@ -170,7 +170,8 @@ def _items(items: list[tuple[int, Patches]]) -> Media:
     for m, (_, patches) in enumerate(items):
         values[m, : counts[m]], coords[m, : counts[m]] = patches.values_NF.numpy(), patches.coords_NA.numpy()
     rows = np.array([row for row, _ in items])
-    return Media(*(torch.from_numpy(x) for x in (values, coords, np.array(counts), rows)))
+    values_MNF, coords_MNA, count_M, row_M = (torch.from_numpy(x) for x in (values, coords, np.array(counts), rows))
+    return Media(values_MNF, coords_MNA, count_M, row_M, items[0][1].seen)
 
 
 def _tokens(rows: Sequence[Row]) -> dict[str, int]:

@@ -7,6 +7,7 @@ import torch
 from duomo.batch import IGNORE
 from duomo.data.collate import Masker, check, collate, prompt, stream
 from duomo.data.render import Rendered
+from duomo.modalities import MODALITIES
 from duomo.sample import ask
 from tests.small import dialogue, mixed, question, rendered, tokenizer
 
@@ -47,7 +48,7 @@ def test_an_encoder_decoder_is_cut_at_the_last_answer():
     assert batch.target.ids_BT[0, 0] == tokenizer().special["<|assistant|>"]
     assert decoded(batch.target.ids_BT[0]) == "two"
     assert batch.labels_BT[0].tolist() == [*tokenizer().encode("two"), tokenizer().stop_id]
-    check(batch, tokenizer().placeholders())
+    check(batch, tokenizer().placeholders(MODALITIES))
 
 
 @pytest.mark.parametrize("shape", ["decoder", "encoder_decoder"])
@@ -113,8 +114,8 @@ def test_a_wrong_number_of_patches_is_refused():
     item = rendered(question("image", 1))
     batch = collate([[replace(item, media=[])]], "decoder")
     with pytest.raises(ValueError, match="image: 4 placeholders but 0 patches; render the sample again"):
-        check(batch, tokenizer().placeholders())
-    assert check(collate([[item]], "decoder"), tokenizer().placeholders()).target is not None
+        check(batch, tokenizer().placeholders(MODALITIES))
+    assert check(collate([[item]], "decoder"), tokenizer().placeholders(MODALITIES)).target is not None
 
 
 def test_an_encoder_decoder_refuses_what_it_can_not_learn():

@@ -10,7 +10,8 @@ from typing import TypeVar
 from duomo.batch import Batch
 from duomo.data.collate import Masker, Row, check, collate
 from duomo.data.pack import Plan
-from duomo.data.shards import Shards
+from duomo.data.render import Rendered
+from duomo.data.shards import Items
 from duomo.recipe import Shape
 
 T = TypeVar("T")
@@ -21,19 +22,24 @@ class Loader:
     """Turns a plan into batches. It has no state: to resume, start at another step."""
 
     plan: Plan
-    data: Sequence[Shards]
+    data: Sequence[Items]
     weights: Sequence[float]
     shape: Shape
     placeholder: dict[str, int]
     micro_batches: int = 1
     mask: Callable[[int], Masker] | None = None
+    together: int = 1  # rows that stay in one micro-batch
 
     def step(self, step: int) -> list[Batch]:
         """The micro-batches of one optimizer step."""
-        rows = [[replace(self.data[d][i], weight=self.weights[d]) for d, i in row] for row in self.plan.step(step)]
+        rows = [[self._weighed(d, i) for d, i in row] for row in self.plan.step(step)]
         masker = self.mask(step) if self.mask else None
-        size = -(-len(rows) // self.micro_batches)
+        size = -(-len(rows) // self.micro_batches // self.together) * self.together
         return [check(collate(rows[at : at + size], self.shape, masker), self.placeholder) for at in range(0, len(rows), size)]
+
+    def _weighed(self, d: int, i: int) -> Rendered:
+        item = self.data[d][i]
+        return replace(item, weight=item.weight * self.weights[d])
 
     def steps(self, first: int, last: int, workers: int = 1) -> Iterator[list[Batch]]:
         """Steps first … last - 1. Workers make the next ones while the model works; 0 makes each when asked."""

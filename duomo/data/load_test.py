@@ -11,6 +11,7 @@ from duomo.data.collate import Masker
 from duomo.data.load import Loader, ahead, fill_rate, single
 from duomo.data.pack import plan
 from duomo.data.shards import Shards, write
+from duomo.modalities import MODALITIES
 from tests.small import mixed, tokenizer
 
 
@@ -23,7 +24,7 @@ def shards(tmp_path_factory):
 
 def loader(shards, shape="decoder", rows=4, micro_batches=1, mask=None, weights=(1.0, 0.5)):
     made = plan(0, [shards.lengths, shards.lengths], [2, 1], rows, 128, shape != "encoder_decoder")
-    return Loader(made, [shards, shards], weights, shape, tokenizer().placeholders(), micro_batches, mask)
+    return Loader(made, [shards, shards], weights, shape, tokenizer().placeholders(MODALITIES), micro_batches, mask)
 
 
 def same(a, b):
@@ -111,6 +112,6 @@ def test_a_fault_of_a_worker_reaches_the_caller():
 def test_the_fill_rate_counts_real_places(shards):
     items = [shards[0], shards[1]]
     sizes = [len(item.ids) - 1 for item in items]
-    batch = single([[item] for item in items], "decoder", tokenizer().placeholders())
+    batch = single([[item] for item in items], "decoder", tokenizer().placeholders(MODALITIES))
     assert fill_rate([batch]) == pytest.approx(sum(sizes) / (2 * max(sizes)))
     assert np.mean([fill_rate(loader(shards, rows=2).step(step)) for step in range(10)]) > 0.8

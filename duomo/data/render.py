@@ -7,7 +7,7 @@ from pathlib import Path
 from duomo.batch import Patches
 from duomo.modalities import MODALITIES
 from duomo.recipe import CutRecipe
-from duomo.sample import TEXT, Message, Part, Sample
+from duomo.sample import TEXT, Message, Part, Sample, text
 from duomo.tokenizer import Tokenizer
 
 
@@ -55,6 +55,8 @@ def render(
     messages = sample.messages
     if not answer and messages and messages[-1].role == "assistant":
         messages = messages[:-1]
+    if tokenizer.chat.system and messages and messages[0].role != "system":
+        messages = (Message("system", (text(tokenizer.chat.system),)), *messages)
     out.add(list(tokenizer.pieces(tokenizer.chat.begin)), False)
     for message in messages:
         _message(out, message, tokenizer, lambda part: cutter(part, cuts, root))
@@ -66,12 +68,16 @@ def render(
 
 def _message(out: Rendered, message: Message, tokenizer: Tokenizer, cutter: Callable[[Part], Patches]) -> None:
     learn = message.role == "assistant"
-    out.add(list(tokenizer.pieces(tokenizer.chat.open(message.role))), False)
+    opening, lead = tokenizer.chat.open(message.role), ""
+    if opening and opening[-1] not in tokenizer.special and message.parts[:1] and message.parts[0].kind == TEXT and not learn:
+        opening, lead = opening[:-1], opening[-1]  # text before text is cut into tokens with it, as the whole prompt would be
+    out.add(list(tokenizer.pieces(opening)), False)
     if learn:
         out.turn = len(out.ids)
     for part in message.parts:
         if part.kind == TEXT:
-            out.add(tokenizer.encode(str(part.value)), learn)
+            out.add(tokenizer.encode(lead + str(part.value)), learn)
+            lead = ""
         else:
             patches = cutter(part)
             out.media.append((part.kind, patches))

@@ -4,13 +4,23 @@ import json
 from collections.abc import Iterable
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import torch
 
 from duomo.batch import Patches
 from duomo.data.render import Rendered
+
+
+class Items(Protocol):
+    """Rendered samples by number, and their lengths."""
+
+    lengths: np.ndarray
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Rendered: ...
 
 
 class Shards:

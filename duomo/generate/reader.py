@@ -1,5 +1,6 @@
 """Reader: a model reads a prompt, then what is said after it. B = rows, T = tokens, M = media items, D = width, V = vocabulary."""
 
+import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ class Reader:
         self.model, self.target, self.source = model, prompt.target, prompt.source
         self.memory_BSD = None if prompt.source is None else model.encode(prompt.source)
         self.cache = Cache(rows, length + room, prompt.target.ids_BT.device) if cached else None
-        self.mute = list(model.placeholder.values())  # no one can say a picture
+        self.mute = [id for id in model.placeholder.values() if id < model.recipe.vocab_size]  # no one can say a picture
 
     def hidden(self) -> Tensor:
         """(B, T, D) over what is new; over all of it where there is no cache."""
@@ -51,6 +52,13 @@ class Reader:
             longer: dict[str, Any] = {name: torch.cat([getattr(last, name), getattr(new, name)], 1) for name in COLUMNS}
             new = replace(last, **longer, layout=Layout("dense"))
         self.target = new
+
+    def fork(self, rows_B: Tensor) -> "Reader":
+        """Another reader of these rows, which goes on from here by itself; this one stays as it is."""
+        other = copy.copy(self)
+        other.cache = copy.copy(self.cache)
+        other.select(rows_B)
+        return other
 
     def select(self, rows_B: Tensor) -> None:
         """Keeps, repeats or reorders rows, with all that they have read."""

@@ -1,29 +1,43 @@
 """Cross-entropy: next token, masked token or sequence to sequence; the labels tell which. N = targets, D = width, V = vocabulary."""
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from duomo.batch import IGNORE, Batch, Stream
-from duomo.model import Model
 from duomo.objectives.loss import Loss
+
+if TYPE_CHECKING:
+    from duomo.model import Model
 
 CHUNK = 256  # targets whose logits are held at a time: few enough to stay in the processor's cache
 
 
-def cross_entropy(model: Model, batch: Batch) -> Loss:
+def cross_entropy(model: "Model", batch: Batch) -> Loss:
     """Nats of every target, summed by document. The head runs only where labels are."""
+    return summed(batch, label_nats(model, batch))
+
+
+def label_nats(model: "Model", batch: Batch) -> Tensor:
+    """(N,): -log p of each label of a batch."""
+    here_BT = batch.labels_BT != IGNORE
+    return target_nats(model, model.hidden(batch)[here_BT], batch.labels_BT[here_BT])
+
+
+def summed(batch: Batch, loss_N: Tensor) -> Loss:
+    """The loss of every label, weighted as the batch says, summed by document."""
     here_BT = batch.labels_BT != IGNORE
     stream = batch.target if batch.target is not None else batch.source
     assert stream is not None
-    nats_N = target_nats(model, model.hidden(batch)[here_BT], batch.labels_BT[here_BT])
-    weight_N = torch.ones_like(nats_N) if batch.weight_BT is None else batch.weight_BT[here_BT]
+    weight_N = torch.ones_like(loss_N) if batch.weight_BT is None else batch.weight_BT[here_BT]
     document_N, documents = documents_of(stream, here_BT)
-    zeros = nats_N.new_zeros(documents)
-    return Loss(zeros.index_add(0, document_N, nats_N * weight_N), zeros.index_add(0, document_N, weight_N))
+    zeros = loss_N.new_zeros(documents)
+    return Loss(zeros.index_add(0, document_N, loss_N * weight_N), zeros.index_add(0, document_N, weight_N))
 
 
-def target_nats(model: Model, hidden_ND: Tensor, labels_N: Tensor) -> Tensor:
+def target_nats(model: "Model", hidden_ND: Tensor, labels_N: Tensor) -> Tensor:
     """(N,): -log p of each label."""
     chunks = zip(hidden_ND.split(CHUNK), labels_N.split(CHUNK), strict=True)
     nats = [F.cross_entropy(model.logits(hidden).float(), labels, reduction="none") for hidden, labels in chunks]

@@ -6,7 +6,7 @@ import torch
 
 from duomo.batch import IGNORE
 from duomo.data.collate import collate
-from duomo.objectives import OBJECTIVES
+from duomo.objectives import build
 from duomo.objectives.cross_entropy import CHUNK, cross_entropy, target_nats
 from tests.small import mixed, model, model_recipe, redrawn
 
@@ -70,5 +70,5 @@ def test_nothing_to_learn_costs_nothing():
 
 
 def test_a_fresh_model_guesses_evenly():
-    loss = OBJECTIVES["cross_entropy"](model(model_recipe()), collate([mixed()], "decoder"))
+    loss = build("cross_entropy")(model(model_recipe()), collate([mixed()], "decoder"))
     assert loss.mean == pytest.approx(math.log(400), abs=0.1)

@@ -3,12 +3,17 @@
 import difflib
 from collections.abc import Iterable
 
+from duomo.sources.asterisk import ASTERISK
 from duomo.sources.audioeval import AUDIOEVAL
 from duomo.sources.digits import DIGITS
+from duomo.sources.e5 import E5
 from duomo.sources.espeak import ESPEAK
 from duomo.sources.hsk import HSK
+from duomo.sources.minilm import MINILM
+from duomo.sources.smollm2 import SMOLLM2
 from duomo.sources.snownlp import SNOWNLP
 from duomo.sources.source import Source
+from duomo.sources.whisper import WHISPER_BASE, WHISPER_TINY_EN
 from duomo.sources.wiki import WIKI
 
 SOURCES: dict[str, Source] = {
@@ -18,6 +23,12 @@ SOURCES: dict[str, Source] = {
     "digits": DIGITS,
     "espeak": ESPEAK,
     "audioeval": AUDIOEVAL,
+    "asterisk": ASTERISK,
+    "smollm2": SMOLLM2,
+    "minilm": MINILM,
+    "e5": E5,
+    "whisper-tiny.en": WHISPER_TINY_EN,
+    "whisper-base": WHISPER_BASE,
 }
 
 

@@ -1,4 +1,4 @@
-"""Archives: members of wheels and source archives, read as streams. Nothing is extracted, built or run."""
+"""Archives: members of wheels, source archives and Debian packages, read as streams. Nothing is extracted, built or run."""
 
 import gzip
 import io
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 MB = 1_000_000
+AR = b"!<arch>\n"
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile, NotImplementedError)
 
 
 @contextmanager
 def member(path: Path, name: str, limit: int) -> Iterator[BinaryIO]:
-    """One member of a zip or tar archive as a stream of at most `limit` bytes.
+    """One member of a zip or tar archive or a Debian package as a stream of at most `limit` bytes.
 
     Raises ValueError where the archive is damaged, has no such member, or the member is larger.
     """
@@ -35,7 +36,7 @@ def members(path: Path, wanted: Callable[[str], bool], limit: int) -> Generator[
 
     `limit`: bytes of one member, unpacked. Raises ValueError as `member` does.
     """
-    walk = _zip if zipfile.is_zipfile(path) else _tar
+    walk = _deb if _begins(path, AR) else _zip if zipfile.is_zipfile(path) else _tar
     try:
         for name, size, opened in walk(path):
             if wanted(name):
@@ -84,10 +85,33 @@ def _zip(path: Path) -> Iterator[tuple[str, int, Callable[[], BinaryIO]]]:
 
 
 def _tar(path: Path) -> Iterator[tuple[str, int, Callable[[], BinaryIO]]]:
-    with tarfile.open(path, "r|*") as archive:  # "|": one pass, no seeking in a compressed file
+    with path.open("rb") as file:
+        yield from _streamed(file)
+
+
+def _deb(path: Path) -> Iterator[tuple[str, int, Callable[[], BinaryIO]]]:
+    """A Debian package is an `ar` of three members; the last one, data.tar.*, holds the files (deb(5))."""
+    with path.open("rb") as file:
+        file.seek(len(AR))
+        while header := file.read(60):  # name, five fields of numbers, and two bytes that end them
+            if len(header) < 60 or header[58:] != b"`\n" or not header[48:58].strip().isdigit():
+                raise tarfile.ReadError("no Debian package")
+            if header.startswith(b"data.tar"):
+                yield from _streamed(file)
+                return
+            file.seek(-(-int(header[48:58]) // 2) * 2, io.SEEK_CUR)
+
+
+def _streamed(file: BinaryIO) -> Iterator[tuple[str, int, Callable[[], BinaryIO]]]:
+    with tarfile.open(fileobj=file, mode="r|*") as archive:  # "|": one pass, no seeking in a compressed file
         for info in archive:
             if info.isfile():
                 yield info.name, info.size, cast(Callable[[], BinaryIO], partial(archive.extractfile, info))
+
+
+def _begins(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
 
 
 def _damaged(where: str, error: BaseException) -> ValueError:

@@ -23,9 +23,14 @@ class File:
 
 @dataclass(frozen=True)
 class Source:
-    """`open(paths)` streams samples out of the fetched files (never extracts them); media stand in them as bytes.
+    """`open(paths)` streams what is wanted out of the fetched files (never extracts them).
 
-    kind "samples": yields Sample. kind "voice": gives `speak(text, voice) -> bytes of a WAV file`. kind "weights": gives a path.
+    kind "samples": yields Sample; media stand in them as bytes. kind "voice": gives `speak(text, voice) -> bytes of a WAV file`.
+    kind "weights": yields (file name, binary stream), each to be read before the next is asked for: the files of one outside
+    format (`model.gguf` alone; `config.json`, `model.safetensors`, `tokenizer.json`; …) under the names that its reader knows.
+    What comes under the same name again is appended, for a file that was published in parts. `duomo fetch` lays them into a
+    folder that is gone afterwards, reads it (the file itself where it is the only one) by `duomo.interchange`, and keeps the
+    model as `cache/models/NAME`; its card says this title, licence, languages and note.
     """
 
     name: str
@@ -36,3 +41,4 @@ class Source:
     note: str
     open: Callable[[Mapping[str, Path]], Iterable[Sample] | Any]  # paths by file name
     synthetic: bool = False
+    languages: tuple[str, ...] = ()  # of weights: what the model reads and writes

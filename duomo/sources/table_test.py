@@ -53,7 +53,7 @@ def said(sample):
 def test_every_row_is_pinned():
     for name, source in SOURCES.items():
         assert source.name == name and source.licence and source.title
-        assert len({file.platform for file in source.files}) == len(source.files)
+        assert len({(file.platform, file.package) for file in source.files}) == len(source.files)
         for file in source.files:
             assert re.fullmatch("[0-9a-f]{64}", file.sha256) and file.bytes > 0
             assert PurePath(file.name).name == file.name and file.version in file.name

@@ -12,6 +12,7 @@ from typing import Any
 
 from duomo.tasks.continuation import reviews, text
 from duomo.tasks.digits import digits
+from duomo.tasks.facts import facts
 from duomo.tasks.motion import motion
 from duomo.tasks.passages import description, topic
 from duomo.tasks.recordings import recordings, recordings_zh
@@ -36,6 +37,7 @@ TASKS: dict[str, Callable[..., Task]] = {
     "reviews": reviews,
     "topic": topic,
     "description": description,
+    "facts": facts,
 }
 
 

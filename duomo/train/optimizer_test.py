@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from duomo.modalities import MODALITIES
 from duomo.model import Model
 from duomo.recipe import BlockRecipe, ModelRecipe, TrainRecipe
 from duomo.train.optimizer import Muon, optimizer, orthogonal, schedule
@@ -80,7 +81,7 @@ def test_matrices_of_one_shape_do_not_mix():
 
 def named(recipe, kind):
     torch.manual_seed(0)
-    m = Model(recipe, tokenizer().placeholders())
+    m = Model(recipe, tokenizer().placeholders(MODALITIES))
     names = {id(p): name for name, p in m.named_parameters()}
     return [{names[id(p)] for p in group["params"]} for group in optimizer(m, TrainRecipe(optimizer=kind)).param_groups]
 

@@ -1,0 +1,103 @@
+"""Learning: what a recipe's objective is held to, a reference or a teacher; and the steps that it reads."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from duomo.batch import Batch
+from duomo.checkpoint import Run, open_run
+from duomo.commands.asked import Asked
+from duomo.commands.resolve import resolve_model
+from duomo.compress.lora import merged, without
+from duomo.model import Model
+from duomo.objectives import Frozen, Objective, build, kind
+from duomo.objectives.grpo import Rollout
+from duomo.recipe import Recipe
+from duomo.sample import Sample
+from duomo.tasks.task import Answer, Task
+from duomo.train.rollouts import Questions, Reward, Speaking, rollouts
+
+if TYPE_CHECKING:
+    from duomo.commands.ready import Ready
+
+
+def objective_of(recipe: Recipe, model: Model, ready: "Ready") -> Objective:
+    """The recipe's objective with the frozen model that it wants. Raises ValueError where that is not there, or does not fit."""
+    return build(recipe.train.objective, _frozen(recipe, model, ready), **recipe.train.options)
+
+
+def held_out_of(recipe: Recipe, objective: Objective) -> Objective:
+    """What is measured on held-out samples while the objective is trained."""
+    return kind(recipe.train.objective).held_out or objective
+
+
+def steps_of(recipe: Recipe, model: Model, ready: "Ready", first: int) -> Iterator[list[Batch]]:
+    """The batches of every step: prepared ones, or the model's own answers."""
+    if kind(recipe.train.objective).reads != "rollouts":
+        return ready.loader.steps(first, recipe.train.steps, recipe.data.workers)
+    tasks = [_task(name, recipe, ready) for name in ready.names]
+    asked = [[sample for sample in ready.prepared.samples(name, "train") if sample.answer] for name in ready.names]
+    shares = ready.loader.plan.per_step
+    questions = Questions(asked, [reward_of(task) for task in tasks], shares, recipe.train.rows, recipe.seed)
+    most = max(task.max_tokens for task in tasks)
+    open = partial(merged, model) if recipe.adapt and recipe.adapt.rank else nullcontext
+    root = Path(recipe.data.cache)
+    speaking = Speaking(model, ready.tokenizer, recipe.train.rollouts, most, open, root, recipe.train.micro_batches)
+    return rollouts(speaking, questions, first, recipe.train.steps)
+
+
+def told_by(batches: Sequence[Batch]) -> dict[str, float]:
+    """What the log says of a step's batches beside its loss: the mean reward, where there is one."""
+    rewards = [batch.reward_B for batch in batches if isinstance(batch, Rollout)]
+    return {"reward": float(torch.cat(rewards).mean())} if rewards else {}
+
+
+def reward_of(task: Task) -> Reward:
+    """A task's first metric of one answer, so turned that more is better. Raises ValueError for a task that scores no answers."""
+    if task.ask != "answer":
+        raise ValueError(f"task {task.name} scores no answers, so there is nothing to reward; leave it out of data.tasks")
+    metric = task.metrics[0]
+    sign = 1.0 if metric.higher_is_better else -1.0
+
+    def reward(sample: Sample, said: str) -> float:
+        return sign * float(metric.of([task.score(sample, Answer(said))]))
+
+    return reward
+
+
+def _task(name: str, recipe: Recipe, ready: "Ready") -> Task:
+    options = recipe.data.options.get(name, {}) if name in recipe.data.tasks else None
+    return Asked(name, options, Path(recipe.data.cache), ready.prepared.folder / name).task()
+
+
+def _frozen(recipe: Recipe, model: Model, ready: "Ready") -> Frozen:
+    """Opens what the objective compares with: the model without its adapters where they are all that is trained, else another."""
+    wanted, train, device = kind(recipe.train.objective).frozen, recipe.train, next(model.parameters()).device
+    if wanted == "none":
+        return nullcontext
+    if wanted == "start" and recipe.adapt and not recipe.adapt.train:
+        return partial(without, model)
+
+    @cache
+    def opened() -> Model:
+        key, name = ("train.teacher", train.teacher) if wanted == "teacher" else ("train.start_from", train.start_from)
+        if name is None:
+            raise ValueError(f"objective {train.objective} compares with another model; name it in {key}")
+        run = open_run(resolve_model(name))
+        _refuse_stranger(run, recipe, ready, key)
+        return run.model.to(device).requires_grad_(False)
+
+    return lambda: nullcontext(opened())
+
+
+def _refuse_stranger(run: Run, recipe: Recipe, ready: "Ready", key: str) -> None:
+    """Raises ValueError where another model reads other tokens, or in another shape: then nothing of the two can be compared."""
+    if run.tokenizer.inner.get_vocab() != ready.tokenizer.inner.get_vocab():
+        mend = f"set tokenizer.path={run.folder}/tokenizer.json"
+        raise ValueError(f"{key}: {run.folder} reads other tokens than this recipe; {mend}")
+    if (run.recipe.model.shape, run.recipe.model.vocab_size) != (recipe.model.shape, recipe.model.vocab_size):
+        raise ValueError(f"{key}: {run.folder} has another shape or vocab_size than model; make them the same")
