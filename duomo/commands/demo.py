@@ -12,7 +12,7 @@ from duomo import recipe as recipes
 from duomo.checkpoint import open_run
 from duomo.commands import compare, evaluate, fetch, train
 from duomo.commands.ask import Assistant
-from duomo.commands.prepare import prepared
+from duomo.commands.ready import get_ready
 from duomo.commands.resolve import resolve_recipe
 from duomo.commands.show import console
 from duomo.generate import Sampling
@@ -69,7 +69,7 @@ def _one(recipe: Recipe, runs: Path, clock: Clock) -> Report:
     with clock.phase("fetch"):
         _fetch(recipe)
     with clock.phase("prepare"):
-        prepared(recipe)
+        get_ready(recipe)
     with clock.phase("train"):
         trained = train.run(recipe, fresh=True, runs=runs)
     if recipe.data.mask_words and not recipe.evaluate.tasks:

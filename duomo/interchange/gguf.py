@@ -345,5 +345,5 @@ def _write_tensors(gguf: Any, writer: Any, tensors: Mapping[str, Callable[[], Te
     writer.close()
 
 
-GGUF = Format("gguf", "GGUF of llama.cpp, F16", known, read, write, suffix=".gguf", tolerance=1e-2)
-GGUF_Q8 = Format("gguf-q8_0", "GGUF of llama.cpp, Q8_0", known, read, partial(write, kind="Q8_0"), suffix=".gguf", tolerance=1e-1)
+GGUF = Format("gguf", "GGUF of llama.cpp, F16", known, read, write, suffix=".gguf", tolerance=5e-2)
+GGUF_Q8 = Format("gguf-q8_0", "GGUF of llama.cpp, Q8_0", known, read, partial(write, kind="Q8_0"), suffix=".gguf", tolerance=5e-1)
