@@ -8,12 +8,13 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo article bert vectors transcribe test faults lint docs clean
+.PHONY: help demo article bert senses vectors transcribe test faults lint docs clean
 
 help:
-	@echo "make demo      fetch, train, evaluate and ask one model with four senses (about 20 minutes on 2 cores)"
+	@echo "make demo      fetch, train, evaluate and ask one model with four senses (about 15 minutes on 2 cores)"
 	@echo "make article   train the survey article's encoder-decoder and ask its two examples"
 	@echo "make bert      pretrain an encoder with masked words, fine-tune it, and print the gain"
+	@echo "make senses    give an open language model eyes and ears (about an hour on 2 cores)"
 	@echo "make vectors   sentence vectors, measured on Chinese and English"
 	@echo "make transcribe  speech to text, measured beside faster-whisper where it is installed"
 	@echo "make test      lint, types, manual, tests"
@@ -29,6 +30,10 @@ article: .venv/demo.stamp
 
 bert: .venv/demo.stamp
 	$(BIN)/duomo demo recipes/bert.yaml
+
+senses: .venv/demo.stamp
+	$(INSTALL) --editable '.[demo,adapt]'
+	$(BIN)/duomo demo senses_eyes
 
 vectors: .venv/demo.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/vectors.py

@@ -119,11 +119,16 @@ def take(model: nn.Module, run: Run, some: bool) -> None:
 
 
 def wider(held: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """The same tensors; those of a row for each id with rows of zeros for the ids that only the model has."""
+    """The same tensors; those of a row for each id with their mean row for the ids that only the model has.
+
+    Such an id is then as likely as ids are on the average, where zeros would be likelier than all where logits lie below 0.
+    """
     wanted = model.state_dict()
     lacking = {name: len(wanted[name]) - len(held[name]) for name in IDS if name in held and name in wanted}
-    zeros = {name: held[name].new_zeros(max(count, 0), *held[name].shape[1:]) for name, count in lacking.items()}
-    return {name: torch.cat([tensor, zeros[name]]) if name in zeros else tensor for name, tensor in held.items()}
+    means = {name: held[name].mean(0, keepdim=True) for name, count in lacking.items() if count > 0}
+    return {
+        name: torch.cat([tensor, *[means[name]] * lacking[name]]) if name in means else tensor for name, tensor in held.items()
+    }
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:

@@ -174,3 +174,13 @@ def test_no_state_is_lost_on_its_way_through_json(saved):
     groups = json.loads((folder / "optimizer.json").read_text())["groups"]
     assert [group["lr"] for group in groups] == [group["lr"] for group in made.param_groups]
     assert all(group["full_lr"] == 2 * group["lr"] for group in groups)
+
+
+def test_an_id_that_only_the_model_has_is_as_likely_as_ids_are_on_the_average():
+    m = model(model_recipe())
+    held = {name: tensor - 5.0 if name == "tokens.weight" else tensor for name, tensor in m.state_dict().items()}
+    longer = model(model_recipe().model_copy(update={"vocab_size": 403}))
+    found = checkpoint.wider(held, longer)["tokens.weight"]
+    assert torch.equal(found[:400], held["tokens.weight"]) and torch.allclose(found[400:], held["tokens.weight"].mean(0).expand(3, -1))
+    hidden = torch.ones(found.shape[1])
+    assert (found @ hidden)[400:].max() < (found @ hidden)[:400].max()

@@ -59,7 +59,7 @@ class Model(nn.Module):
     def encode(self, source: Stream, dense: bool = False) -> Tensor:
         """(B, S, D). `dense` reads through the oracle mask."""
         if self.encoder is None:
-            if not self.reads_memory:
+            if self.decoder is not None and not self.reads_memory:
                 raise ValueError("this model has no encoder")
             nothing_BSD = self.tokens.weight.new_zeros(*source.ids_BT.shape, self.recipe.block.dim)
             return self._sensed(nothing_BSD, source)  # the senses are the encoder: of words it reads nothing

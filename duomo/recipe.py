@@ -111,15 +111,17 @@ class SenseRecipe(Part):
     norm: bool = False  # of each convolution's channels, by their root mean square
     outside: float = 0.0  # the value that stands for nothing there, within an item and around it: -1 for black and for silence
     place: Literal["sines", "table"] = "sines"  # added to a token: sines of its coordinates, mapped; or its place's own vector
+    leading: int = Field(0, ge=0)  # learned vectors before an item's tokens, which its tokens attend to; they are not given to the model
     depth: int = Field(0, ge=0)
     block: BlockRecipe = BlockRecipe(dim=128, heads=4, position="none")
+    join: int = Field(1, gt=0)  # so many tokens of the stack, side by side, are one of the model's
     project: bool = True  # false: block.dim is the model's, and what the stack gives stays as it is
     frozen: bool = False
-
+    start_from: str = ""  # a model whose sense of this name gives the weights, those of the projector excepted
 
     @model_validator(mode="after")
     def _says_what_it_has(self) -> "SenseRecipe":
-        idle = sorted(self.model_fields_set - {"modality", "cut", "inflates", "strides", "frozen"}) if self.inflates else []
+        idle = sorted(self.model_fields_set - {"modality", "cut", "inflates", "strides", "frozen", "start_from"}) if self.inflates else []
         if idle and self != self.model_copy(update={key: SenseRecipe.model_fields[key].default for key in idle}):
             raise ValueError(f"a sense that inflates {self.inflates} takes {', '.join(idle)} from it; leave them out")
         return self
@@ -157,6 +159,8 @@ class ModelRecipe(Part):
         has = (self.encoder_depth > 0, self.decoder_depth > 0)
         if self.shape == "encoder_decoder" and self.senses and has == (False, True):
             return self  # what the senses give is the memory
+        if self.shape == "encoder" and has == (False, False) and self.senses and not any(s.project for s in self.senses.values()):
+            return self  # a sense alone, for another model to take
         if has != wants:
             encoder, decoder = ("> 0" if want else "0" for want in wants)
             raise ValueError(f"shape {self.shape} wants encoder_depth {encoder} and decoder_depth {decoder}")
@@ -217,6 +221,7 @@ class AdaptRecipe(Part):
 
     rank: int = Field(8, ge=0)  # of each adapter; 0: none, only `train`
     alpha: float = Field(16.0, gt=0)  # an adapter's product counts alpha / rank times
+    share: float = Field(1.0, gt=0, le=1)  # of what the adapters have learned counts once the run is opened
     dropout: float = Field(0.0, ge=0, lt=1)  # of what an adapter reads
     targets: tuple[Projection, ...] = ("q", "k", "v", "out", "gate", "up", "down")  # of the blocks of encoder and decoder
     train: tuple[str, ...] = ()  # parts that are trained whole, as senses.image.project

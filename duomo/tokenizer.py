@@ -126,6 +126,15 @@ class Tokenizer:
                 raise ValueError(f"this tokenizer has no <|{name}|>, at which the sense {name!r} is put; choose another tokenizer")
         return {name: self.special[f"<|{name}|>"] for name in senses}
 
+    def seeing(self, senses: Iterable[str]) -> "Tokenizer":
+        """The same tokenizer with a placeholder for each of these senses: new ids at its end where it had none."""
+        inner = tokenizers.Tokenizer.from_str(self.inner.to_str())
+        inner.encode_special_tokens = True
+        inner.add_special_tokens([f"<|{name}|>" for name in senses])
+        other = copy.copy(self)
+        other.inner, other.special = inner, {token.content: id for id, token in sorted(inner.get_added_tokens_decoder().items())}
+        return other
+
     def introduced(self, system: str) -> "Tokenizer":
         """The same tokenizer, whose conversations begin with this system message; none where it is empty."""
         other = copy.copy(self)
@@ -168,15 +177,17 @@ class Tokenizer:
 def chat_format(special: Iterable[str], template: str = "") -> str | None:
     """The name of the chat format that these control tokens allow and this template, in whatever language, shows by its texts.
 
-    Those that mark no turns are for encoders, which do not chat. Of several, the one whose default system message is the
-    longest that stands in the template. None where none fits.
+    Those that mark no turns are for encoders, which do not chat. A template shows a format by the control tokens of its turns; of
+    several, the one whose default system message is the longest that stands in the template. None where none fits.
     """
     there = set(special)
     turns = {name: chat for name, chat in CHAT_FORMATS.items() if chat.open("user")}
     fitting = {name: chat for name, chat in turns.items() if {*chat.begin, *chat.close("assistant")} - {"\n"} <= there}
-    told = {name: chat for name, chat in fitting.items() if chat.stop in template and chat.system in template}
-    told = told or {name: chat for name, chat in fitting.items() if not chat.system}
-    return max(told, key=lambda name: len(told[name].system), default=None)
+    if not template:
+        return next((name for name, chat in fitting.items() if not chat.system), None)
+    shown = {name: (chat.system, *there.intersection(chat.open("user") + chat.close("assistant"))) for name, chat in fitting.items()}
+    told = [name for name, texts in shown.items() if all(text in template for text in texts)]
+    return max(told, key=lambda name: len(CHAT_FORMATS[name].system), default=None)
 
 
 def plain(inner: tokenizers.Tokenizer) -> ChatFormat:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models, processors
 
-from duomo.tokenizer import CHAT_FORMATS, CONTROL, Tokenizer
+from duomo.tokenizer import CHAT_FORMATS, CONTROL, Tokenizer, chat_format
 from tests.small import SENTENCES, tokenizer
 
 CONTROLS = [*CONTROL, "<|image|>", "<|audio|>", "<|video|>"]
@@ -104,6 +104,20 @@ def test_what_is_no_tokenizer_is_refused_by_name(tmp_path, content):
         Tokenizer.load(tmp_path / "none.json")
 
 
+@pytest.mark.parametrize(
+    ("template", "found"),
+    [
+        ("", "chatml"),
+        ("[INST] {{ text }} [/INST]", None),
+        ("{{ text }}<|im_end|>", None),  # an end alone is no turn
+        ("{{ '<|im_start|>' + role }}<|im_end|>", "chatml"),
+        ("You are a helpful assistant.<|im_start|>{{ role }}<|im_end|>", "qwen2"),
+    ],
+)
+def test_a_chat_format_is_one_that_the_template_shows(template, found):
+    assert chat_format(["<|im_start|>", "<|im_end|>", "<|endoftext|>"], template) == found
+
+
 def test_a_chat_format_without_its_control_tokens_is_refused(tmp_path):
     tokenizer().save(tmp_path / "tokenizer.json")
     with pytest.raises(ValueError, match=r"tokenizer\.json: chat format 'chatml' needs <\|im_end\|>"):
@@ -126,3 +140,12 @@ def test_tokens_are_shown_as_people_read_them():
     assert "".join(t.readable(id) for id in t.encode("龘")) == "".join(f"\\x{byte:02x}" for byte in "龘".encode())
     with pytest.raises(ValueError, match="ids go from 0 to"):
         t.readable(10**6)
+
+
+def test_placeholders_are_added_at_the_end_and_can_not_be_written():
+    plain = Tokenizer.learn(["what is this?"], 300)
+    assert "<|image|>" not in plain.special
+    seeing = plain.seeing(["image", "audio"])
+    assert list(seeing.placeholders(["image", "audio"]).values()) == [plain.vocab_size, plain.vocab_size + 1]
+    assert seeing.encode("<|image|> what is this?") == plain.encode("<|image|> what is this?") and "<|image|>" not in plain.special
+    assert seeing.seeing(["image"]).special == seeing.special

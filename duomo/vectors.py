@@ -41,7 +41,7 @@ class Embedder:
 
     def __post_init__(self) -> None:
         if self.model.encoder is None or self.model.decoder is not None:
-            raise ValueError("sentence vectors want an encoder, and this model writes; take one such as e5 (`duomo fetch e5`)")
+            raise ValueError("sentence vectors want an encoder of texts, and this model is none; take one such as e5 (`duomo fetch e5`)")
         if self.pooling not in POOLINGS:
             raise ValueError(f"this model makes its vectors by {self.pooling}, which is not built; known: {', '.join(POOLINGS)}")
 

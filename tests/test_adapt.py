@@ -76,6 +76,17 @@ def test_a_run_of_adapters_holds_them_alone_and_is_opened_with_its_base(folder: 
     assert torch.equal(run.model.state_dict()[frozen], base.model.state_dict()[frozen])
 
 
+def test_a_share_of_what_was_learned_lies_on_the_way(folder: Path) -> None:
+    for name, share in (("all", 1.0), ("part", 0.25)):
+        assert train(folder, f"name={name} {LORA} adapt.share={share} adapt.targets=[q,down]") == 0
+    before, part, whole = (opened(folder, name).model.state_dict() for name in ("base", "part", "all"))
+    for name, tensor in before.items():
+        assert torch.allclose(part[name], tensor + 0.25 * (whole[name] - tensor), atol=1e-6), name
+    assert not torch.equal(whole["decoder.blocks.0.attn.q.weight"], before["decoder.blocks.0.attn.q.weight"])
+    assert own.duomo(folder, "export", "runs/part", "quarter", "--to", "peft") == 0
+    assert json.loads((folder / "quarter" / "adapter_config.json").read_text())["lora_alpha"] == 4.0
+
+
 def test_a_resumed_run_of_adapters_is_an_unbroken_one(folder: Path) -> None:
     words = f"name=parted {LORA} train.keep=9 adapt.dropout=0.1"
     assert train(folder, words) == 0
@@ -136,6 +147,19 @@ def test_every_objective_trains_and_resumes_alike(folder: Path, words: str) -> N
     assert opened(folder, "other").step == 4
 
 
+def test_a_question_that_leaves_no_room_for_an_answer_is_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = (folder / "own.jsonl").read_text().splitlines()
+    rows[::2] = [row.replace("after", "after " * 100) for row in rows[::2]]
+    (folder / "long.jsonl").write_text("\n".join(rows))
+    words = "train.objective=grpo train.start_from=runs/base tokenizer.path=runs/base/tokenizer.json train.rollouts.answers=2"
+    files = "data.files=[{path: long.jsonl, valid_share: 0.2}]"
+    assert train(folder, f"name=long {words} train.rollouts.max_tokens=4", files) == 0
+    capsys.readouterr()
+    for most, told in ((126, "none of a step's questions leaves room for 126 tokens"), (128, "an answer of 128 tokens leaves no room")):
+        assert train(folder, f"name=full{most} {words} train.rollouts.max_tokens={most}", files) == 2
+        assert told in capsys.readouterr().err and (folder / f"runs/full{most}").exists() == (most == 126)
+
+
 SEEN = "name=seen train.start_from=runs/looking adapt.rank=0 data.workers=0 train.steps=2 train.validate_every=2"
 
 
@@ -168,7 +192,9 @@ def test_a_frozen_sense_sees_each_item_once_and_the_loss_is_the_same(tmp_path: P
         ("train.objective=distillation train.teacher=runs/base model.vocab_size=310", "has another shape or vocab_size than model"),
         ("data.cache_senses=true", "data.cache_senses: no sense is frozen but for its projector"),
         ("adapt.rank=4", "adapt trains on top of other weights; name their run in train.start_from"),
-        ("train.start_from=runs/base model.block.dim=16", "train.start_from: runs/base: does not fit the recipe"),
+        ("train.start_from=runs/base model.block.dim=16", "runs/base: there block.dim is 32, here 16; make them the same"),
+        (f"{LORA} model.block.theta=100", "runs/base: there block.theta is 10000.0, here 100.0"),
+        (f"{LORA} model.decoder_depth=3", "runs/base: there decoder_depth is 1, here 3"),
         ("train.start_from=runs/bose", "runs/bose: no such model; did you mean 'runs/base'"),
     ],
 )
@@ -195,3 +221,45 @@ def test_adapters_leave_and_come_back_as_peft_keeps_them(folder: Path, capsys: p
         capsys.readouterr()
         assert own.duomo(folder, *words.split()) == 2
         assert told in capsys.readouterr().err and not (folder / "there").exists() and not (folder / "cache/models/other").exists()
+
+
+EYES = "model.senses.image={channels: [8, 16], strides: [[4, 4], [4, 4]], block: {dim: 16, heads: 2, position: none}, START}"
+
+
+def test_a_sense_comes_from_another_model_and_all_but_its_projector_stays(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folder, tmp_path / "all")
+    there = tmp_path / "all"
+    for n in range(20):
+        (there / "pictures" / str(n % 2)).mkdir(parents=True, exist_ok=True)
+        (there / "pictures" / str(n % 2) / f"{n}.png").write_bytes(media("image", n))
+    shown = "data.files=[{path: pictures, question: which, valid_share: 0.2}]"
+    assert train(there, "name=eyes train.steps=2", EYES.replace("START", ""), shown, "model.block.dim=16") == 0
+    started, words = EYES.replace("START", "start_from: runs/eyes, frozen: true"), "name=seeing train.steps=4 adapt.rank=0"
+    base = "train.start_from=runs/base tokenizer.path=runs/base/tokenizer.json adapt.train=[senses.image.project] data.cache_senses=true"
+    assert train(there, f"{words} {base}", started, shown) == 0
+    eyes, seeing, alone = (opened(there, name).model.state_dict() for name in ("eyes", "seeing", "base"))
+    kept = [name for name in eyes if name.startswith("senses.image.") and ".project." not in name]
+    assert kept and all(torch.equal(eyes[name], seeing[name]) for name in kept)
+    assert all(torch.equal(tensor, seeing[name]) for name, tensor in alone.items())
+    capsys.readouterr()
+    for key, value, told in (
+        ("norm", "true", "start_from: runs/eyes: there norm is False, here True; make them the same"),
+        ("start_from", "runs/base", "start_from: runs/base: has no sense 'image'; it has: none"),
+    ):
+        assert train(there, f"name=never {base} adapt.rank=0", started, shown, f"model.senses.image.{key}={value}") == 2
+        assert told in capsys.readouterr().err and not (there / "runs/never").exists()
+
+
+def test_adapters_of_any_name_come_back_and_merged_keep_the_card_of_their_base(folder: Path) -> None:
+    assert train(folder, f"name=named {LORA}") == 0
+    assert own.duomo(folder, "export", "runs/named", "named", "--to", "peft") == 0
+    card = json.dumps({"title": "A base", "licence": "MIT", "languages": ["en"], "pooling": "first", "prefixes": {"query": "q: "}})
+    shutil.copytree(folder / "runs/base", folder / "runs/carded")
+    (folder / "runs/carded/card.json").write_text(card)
+    for name, plain in (("my adapters", "my-adapters"), ("模型", "model"), ("_a", "a")):
+        assert own.duomo(folder, "import", "named", name, "--base", "runs/carded") == 0
+        assert checkpoint.open_run(folder / "cache/models" / name).recipe.name == plain
+    assert own.duomo(folder, "merge", "cache/models/_a", "runs/merged") == 0
+    assert (folder / "runs/merged/card.json").read_text() == card

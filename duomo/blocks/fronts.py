@@ -46,6 +46,18 @@ class Table(nn.Module):
         return F.embedding(raster(coords_NA.long(), self.sides), self.table)
 
 
+class Leading(nn.Module):
+    """(M, N, D) -> (M, L + N, D): learned vectors before each item's tokens, as ViT's class token. Their place is part of them."""
+
+    def __init__(self, count: int, dim: int):
+        super().__init__()
+        self.table = nn.Parameter(torch.empty(count, dim))
+        nn.init.normal_(self.table, std=0.02)
+
+    def forward(self, x_MND: Tensor) -> Tensor:
+        return torch.cat([self.table.to(x_MND.dtype).expand(len(x_MND), -1, -1), x_MND], 1)
+
+
 class PatchFront(nn.Module):
     """Each patch alone: one linear map."""
 

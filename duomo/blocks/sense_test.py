@@ -71,6 +71,17 @@ def test_rotary_senses_turn_by_their_first_axis():
     assert (layer(media(items)) - torch.cat([layer(media([one])) for one in items])).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize(("front", "position"), [("patch", "none"), ("conv", "rotary")])
+def test_what_leads_an_item_is_read_and_not_given(front, position):
+    layer, merge = sense(2, front, position=position, leading=2)
+    items = [item(grid, merge) for grid in GRIDS[2]]
+    together, alone = layer(media(items)), torch.cat([layer(media([one])) for one in items])
+    assert together.shape == (sum(one.tokens for one in items), 24)
+    assert (together - alone).abs().max() < 1e-5
+    layer.leading.table.data.mul_(-1)
+    assert (together - layer(media(items))).abs().max() > 1e-2
+
+
 def test_the_canvas_puts_each_patch_at_its_coordinates():
     one = item((2, 3), (1, 1))
     values, real = canvas(media([one, item((3, 1), (1, 1))]))
@@ -106,4 +117,25 @@ def misfit(**more):
 def test_a_front_that_does_not_fit_its_cut_is_refused(more):
     misfit()
     with pytest.raises(ValueError, match="a sense wants"):
+        misfit(**more)
+
+
+def test_joined_tokens_are_those_of_the_stack_side_by_side_and_zeros_where_an_item_ends():
+    cut = CutRecipe(size=(16,), hop=(1,), merge=(6,), features=3)
+    recipe = SenseRecipe(channels=(8, 16), strides=((2,), (1,)), place="table", depth=2, block=BLOCK, join=3)
+    joined, items = redrawn(Sense(recipe, cut, 24)).eval(), [item(grid, (6,)) for grid in GRIDS[1]]
+    plain = Sense(recipe.model_copy(update={"join": 1}), cut.model_copy(update={"merge": (2,)}), 24).eval()
+    plain.load_state_dict({k: v for k, v in joined.state_dict().items() if not k.startswith("project.")}, strict=False)
+    together, at = joined.see(media(items)), 0
+    for one, grid in zip(items, GRIDS[1], strict=True):
+        alone = plain.see(media([item(grid, (2,))]))
+        wanted = torch.cat([alone.flatten(), alone.new_zeros(-alone.numel() % 48)]).view(-1, 48)
+        assert len(wanted) == one.tokens and (together[at : at + one.tokens] - wanted).abs().max() < 1e-5
+        at += one.tokens
+    assert at == len(together) and joined(media(items)).shape == (at, 24)
+
+
+@pytest.mark.parametrize("more", [{"join": 2, "project": False, "block": BLOCK.model_copy(update={"dim": 24})}, {"join": 2}])
+def test_a_join_that_does_not_fit_is_refused(more):
+    with pytest.raises(ValueError, match="a sense (joins|wants)"):
         misfit(**more)

@@ -7,14 +7,14 @@ import torch
 
 from duomo import checkpoint
 from duomo import recipe as recipes
-from duomo.commands.models import open_model
+from duomo.commands.models import open_model, outside_of
 from duomo.commands.resolve import resolve_model
 from duomo.compress.lora import lora
 from duomo.data import lineage
 from duomo.disk import whole_folder
 from duomo.interchange import adapters
 from duomo.interchange.adapters import Adapters
-from duomo.interchange.assemble import CARD
+from duomo.interchange.assemble import CARD, card_of, recipe_of
 from duomo.recipe import AdaptRecipe
 from duomo.report import Report
 
@@ -29,7 +29,7 @@ def send(model: str, out: Path | None = None) -> Report:
         raise ValueError(f"{run.folder}: trained {', '.join(adapt.train)} too, which is no adapter; export it whole, as hf")
     if target.exists():
         raise ValueError(f"{target}: is there already; name another place")
-    made = Adapters(adapt.rank, adapt.alpha, checkpoint.own_tensors(run.folder))
+    made = Adapters(adapt.rank, adapt.share * adapt.alpha, checkpoint.own_tensors(run.folder))
     with whole_folder(target) as folder:
         adapters.write(made, run.recipe.model, str(run.recipe.train.start_from), folder)
         again = adapters.read(folder, run.recipe.model, run.model.state_dict())
@@ -48,7 +48,8 @@ def bring(source: Path, target: Path, base: str | None) -> Report:
     found = adapters.read(source, run.recipe.model, run.model.state_dict())
     adapt = AdaptRecipe(rank=found.rank, alpha=found.alpha, targets=found.targets)
     train = run.recipe.train.model_copy(update={"start_from": base})
-    recipe = run.recipe.model_copy(update={"name": target.name, "adapt": adapt, "train": train})
+    name = recipe_of(outside_of(run, card_of(run.folder)), target.name).name  # a folder may have any name, a run not
+    recipe = run.recipe.model_copy(update={"name": name, "adapt": adapt, "train": train})
     model = lora(run.model, adapt)  # where the source has none, an adapter's second map stays zero
     held = checkpoint.weights(model)
     for name, tensor in found.weights.items():

@@ -18,6 +18,7 @@ from duomo.commands.show import console
 from duomo.generate import Sampling
 from duomo.recipe import Recipe
 from duomo.report import Example, Report
+from duomo.sources import SOURCES
 from duomo.tasks import build
 
 RUNS = Path("runs")
@@ -52,8 +53,10 @@ def run(recipe: Recipe, runs: Path = RUNS) -> Report:
     A model that only filled in masked words has no figures yet. Raises ValueError, before anything begins, for libraries that
     are missing.
     """
-    _need(NEEDED)
+    _need(NEEDED, "demo")
     clock, followers = Clock(), [recipes.load(resolve_recipe(name)) for name in recipe.then]
+    if any(one.adapt and one.adapt.rank for one in (recipe, *followers)):
+        _need(("peft",), "adapt")
     reports = [_one(one, runs, clock) for one in (recipe, *followers)]
     lines = [line for report in reports for line in report.lines]
     if len(followers) > 1:
@@ -85,9 +88,11 @@ def _one(recipe: Recipe, runs: Path, clock: Clock) -> Report:
 
 
 def _fetch(recipe: Recipe) -> None:
-    """All sources of the recipe, those of extra tasks included; what the cache holds is only verified."""
+    """All sources of the recipe, those of extra tasks and of weights included; what the cache holds is only verified."""
     names = dict.fromkeys((*recipe.data.tasks, *recipe.evaluate.tasks, *recipe.evaluate.extra))
     sources = {source for name in names for source in build(name, **recipe.data.options.get(name, {})).sources}
+    begun = (recipe.train.start_from, recipe.train.teacher, *(sense.start_from for sense in recipe.model.senses.values()))
+    sources |= {name for name in begun if name in SOURCES}
     if sources:
         fetch.run(sorted(sources), Path(recipe.data.cache))
 
@@ -115,10 +120,10 @@ def _next(folder: Path, root: Path, examples: Iterable[Example]) -> Iterator[str
     yield f"  duomo chat {folder}"
 
 
-def _need(names: Iterable[str]) -> None:
+def _need(names: Iterable[str], extra: str) -> None:
     missing = [name for name in names if find_spec(name) is None]
     if missing:
-        raise ValueError(f"the demo needs {', '.join(missing)}: pip install 'duomo[demo]'")
+        raise ValueError(f"the demo needs {', '.join(missing)}: pip install 'duomo[{extra}]'")
 
 
 def _minutes(seconds: float) -> str:

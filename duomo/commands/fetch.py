@@ -65,9 +65,7 @@ def keep(source: Source, paths: Mapping[str, Path], cache: Path) -> Path:
         outside = read(lay(source, paths, Path(folder)))
         own = outside.card
         card = replace(own, title=source.title, licence=source.licence, languages=source.languages or own.languages, note=source.note)
-        kept(replace(outside, card=card), target)
-    (target / FETCHED).write_text(json.dumps(hashes), encoding="utf-8")
-    return target
+        return kept(replace(outside, card=card), target, {FETCHED: json.dumps(hashes)})
 
 
 def lay(source: Source, paths: Mapping[str, Path], folder: Path) -> Path:

@@ -1,6 +1,7 @@
 import hashlib
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -95,6 +96,22 @@ def test_a_model_that_is_there_from_these_files_stays(package, tmp_path):
     (model / fetch.FETCHED).write_text("{}")  # it came from other files
     fetch.run(["small"], tmp_path / "cache", sources=table)
     assert (model / "recipe.json").stat().st_mtime_ns > made
+
+
+def test_a_fetch_that_was_stopped_is_done_again(package, tmp_path, monkeypatch):
+    path, table = package
+    written = Path.write_text
+
+    def stopped(self, *given, **named):
+        if self.name == fetch.FETCHED:
+            raise KeyboardInterrupt
+        return written(self, *given, **named)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, "write_text", stopped)
+        fetch.run(["small"], tmp_path / "cache", path, table)
+    fetch.run(["small"], tmp_path / "cache", sources=table)
+    assert (tmp_path / "cache" / "models" / "small" / fetch.FETCHED).is_file()
 
 
 def test_a_model_of_the_user_is_not_replaced(package, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from duomo.commands import adapters as adapting
+from duomo.commands.fetch import MODELS
 from duomo.commands.lineage import learned
 from duomo.commands.models import keep, open_model, outside_of
 from duomo.commands.resolve import nearest
@@ -18,8 +19,6 @@ from duomo.interchange.assemble import card_of, model_of
 from duomo.model import Model
 from duomo.report import Report
 
-MODELS = "models"  # the folder of models inside the cache
-
 
 def bring(source: str, name: str, cache: Path, base: str | None = None) -> Report:
     """Keeps an outside model as `cache/models/NAME`; `source` is a file, a folder, or a hub's name (as ORGANISATION/MODEL).
@@ -27,8 +26,8 @@ def bring(source: str, name: str, cache: Path, base: str | None = None) -> Repor
     Of adapters `base` is the model that they were trained on. Raises ValueError for a name that is taken, and as the format's reader does.
     """
     target, path = cache / MODELS / name, Path(source)
-    if Path(name).name != name or name.startswith("."):
-        raise ValueError(f"{name}: is no name for a model; use letters, digits, dots and dashes")
+    if not name or Path(name).name != name or name.startswith("."):
+        raise ValueError(f"{name!r}: is no name for a model; use letters, digits, dots and dashes")
     if target.exists():
         raise ValueError(f"{target}: there is a model of this name already; choose another name, or delete it")
     if adapters.known(path):
@@ -72,8 +71,10 @@ def _kept(outside: Outside, target: Path) -> Report:
     keep(outside, target)
     recipe, card = outside.model, outside.card
     depth = "+".join(str(depth) for depth in (recipe.encoder_depth, recipe.decoder_depth) if depth)
+    alone = " and ".join(f"sense {name} of {sense.depth} layers" for name, sense in recipe.senses.items())
+    what = f"{recipe.shape} of {depth} layers" if depth else alone
     lines = (
-        f"{target}: {card.title}; {recipe.shape} of {depth} layers, width {recipe.block.dim}, {recipe.vocab_size:,} tokens",
+        f"{target}: {card.title}; {what}, width {recipe.block.dim}, {recipe.vocab_size:,} tokens",
         f"  licence: {card.licence or 'not stated: ask its maker before you pass it on'}",
         f"  languages: {', '.join(card.languages) or 'not stated'}; conversations are written as {outside.chat}",
         *([f"  {card.note}"] if card.note else []),

@@ -13,6 +13,8 @@ from duomo.commands.models import keep, open_model
 from duomo.data import lineage
 from duomo.data.lineage import Lineage, Provenance
 from duomo.interchange import FORMATS, HUGGINGFACE
+from duomo.interchange.gguf import GGUF
+from duomo.interchange.gguf_test import outside
 from duomo.interchange.huggingface_test import of
 
 ALONE = {"hf": replace(HUGGINGFACE, peer=None)}  # without transformers, whose import takes longer than these tests
@@ -42,6 +44,7 @@ def test_an_imported_model_is_a_model_by_its_name(folder: Path, capsys: pytest.C
     ("source", "name", "told"),
     [
         ("theirs", "../x", "is no name for a model"),
+        ("theirs", "", "'': is no name for a model"),
         ("nowhere", "x", "no such file or folder, and no name of a hub's model"),
         ("./a/b", "x", "no such file or folder"),
         ("runs", "x", "is in no known format"),
@@ -51,6 +54,13 @@ def test_a_wrong_import_is_one_line_and_leaves_nothing(source: str, name: str, t
     with pytest.raises(ValueError, match=told):
         interchange.bring(source, name, folder / "cache")
     assert not (folder / "cache" / "models").exists()
+
+
+def test_a_folder_is_called_by_its_whole_name_and_a_file_without_its_suffix(folder: Path) -> None:
+    Path("theirs").rename("Llama-3.2-1B")
+    GGUF.write(outside(), Path("small-1.5.gguf"))
+    assert open_model("Llama-3.2-1B").recipe.name == "Llama-3.2-1B"
+    assert open_model("small-1.5.gguf").recipe.name == "small-1.5"
 
 
 def test_a_name_is_taken_once(folder: Path) -> None:

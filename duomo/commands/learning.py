@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from functools import cache, partial
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from duomo.checkpoint import Run, open_run
 from duomo.commands.asked import Asked
 from duomo.commands.resolve import resolve_model
 from duomo.compress.lora import merged, without
-from duomo.model import Model
+from duomo.model import Model, cuts
 from duomo.objectives import Frozen, Objective, build, kind
 from duomo.objectives.grpo import Rollout
 from duomo.recipe import Recipe
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
 
 
 def objective_of(recipe: Recipe, model: Model, ready: "Ready") -> Objective:
-    """The recipe's objective with the frozen model that it wants. Raises ValueError where that is not there, or does not fit."""
+    """The recipe's objective with the frozen model that it wants. Raises ValueError where that is not there, or does not fit.
+
+    And, for one that learns from the model's own answers, where these would leave no room for a question.
+    """
+    most = recipe.train.rollouts.max_tokens or 0
+    if kind(recipe.train.objective).reads == "rollouts" and most >= recipe.model.max_positions:
+        raise ValueError(f"train.rollouts.max_tokens: an answer of {most} tokens leaves no room in {recipe.model.max_positions} positions")
     return build(recipe.train.objective, _frozen(recipe, model, ready), **recipe.train.options)
 
 
@@ -57,14 +64,20 @@ def told_by(batches: Sequence[Batch]) -> dict[str, float]:
 
 
 def reward_of(task: Task) -> Reward:
-    """A task's first metric of one answer, so turned that more is better. Raises ValueError for a task that scores no answers."""
+    """A metric of one answer, so turned that more is better: the task's first that counts it (speech has one for each language).
+
+    Raises ValueError for a task that scores no answers, and for an answer that no metric counts.
+    """
     if task.ask != "answer":
         raise ValueError(f"task {task.name} scores no answers, so there is nothing to reward; leave it out of data.tasks")
-    metric = task.metrics[0]
-    sign = 1.0 if metric.higher_is_better else -1.0
 
     def reward(sample: Sample, said: str) -> float:
-        return sign * float(metric.of([task.score(sample, Answer(said))]))
+        row = task.score(sample, Answer(said))
+        metric = next((metric for metric in task.metrics if metric.counts(row)), None)
+        value = float("nan") if metric is None else float(metric.of([row]))
+        if metric is None or not isfinite(value):
+            raise ValueError(f"task {task.name}: the answer {said[:40]!r} has no score to be rewarded by; leave it out of data.tasks")
+        return value if metric.higher_is_better else -value
 
     return reward
 
@@ -101,3 +114,7 @@ def _refuse_stranger(run: Run, recipe: Recipe, ready: "Ready", key: str) -> None
         raise ValueError(f"{key}: {run.folder} reads other tokens than this recipe; {mend}")
     if (run.recipe.model.shape, run.recipe.model.vocab_size) != (recipe.model.shape, recipe.model.vocab_size):
         raise ValueError(f"{key}: {run.folder} has another shape or vocab_size than model; make them the same")
+    if recipe.model.senses and cuts(run.recipe.model) != cuts(recipe.model):
+        raise ValueError(f"{key}: {run.folder} cuts its media otherwise than model.senses; make them the same")
+    if recipe.data.cache_senses:
+        raise ValueError(f"{key}: what model's senses have seen is nothing for those of {run.folder}; set data.cache_senses=false")

@@ -7,6 +7,7 @@ from duomo import checkpoint
 from duomo import recipe as recipes
 from duomo.data import lineage
 from duomo.disk import whole_folder
+from duomo.interchange.assemble import CARD
 from duomo.report import Report
 
 
@@ -20,7 +21,7 @@ def run(folder: Path, out: Path) -> Report:
     recipe = recipes.parse(opened.recipe.model_dump(mode="json") | {"name": out.name, "adapt": None}, str(out))
     with whole_folder(out) as new:
         recipes.save(recipe, new / "recipe.json")
-        for name in ("tokenizer.json", lineage.NAME):
+        for name in ("tokenizer.json", CARD, lineage.NAME):
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, new / name)
         checkpoint.save(new / "checkpoints" / f"step-{opened.step}", opened.model, None, {"step": opened.step})

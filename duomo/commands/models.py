@@ -1,6 +1,7 @@
 """Models by whatever name they go: a run, a fetched name, or a file or folder of another program."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def open_with_card(name: str | Path) -> tuple[Run, Card]:
     if (place / RECIPE).is_file() or (place / "checkpoints").is_dir():
         return open_run(place), card_of(place)
     outside = read(place)
-    return Run(place, recipe_of(outside, place.stem), outside.tokenizer, model_of(outside), 0), outside.card
+    called = place.stem if place.is_file() else place.name  # a folder's may hold a dot
+    return Run(place, recipe_of(outside, called), outside.tokenizer, model_of(outside), 0), outside.card
 
 
 def embedder(run: Run, card: Card, unknown: float = 0.2) -> Embedder:
@@ -37,8 +39,11 @@ def embedder(run: Run, card: Card, unknown: float = 0.2) -> Embedder:
     return Embedder(run.model, run.tokenizer, card.prefixes or {}, card.pooling, card.longest, unknown)
 
 
-def keep(outside: Outside, folder: Path) -> Path:
-    """Writes a folder laid out like a run (its one checkpoint is step 0), with the card and where the weights come from."""
+def keep(outside: Outside, folder: Path, beside: Mapping[str, str] | None = None) -> Path:
+    """Writes a folder laid out like a run (its one checkpoint is step 0), with the card and where the weights come from.
+
+    `beside`: texts by the names of the files that they become there.
+    """
     model = model_of(outside)
     with whole_folder(folder) as made:
         recipe.save(recipe_of(outside, folder.name), made / "recipe.json")
@@ -46,6 +51,8 @@ def keep(outside: Outside, folder: Path) -> Path:
         (made / CARD).write_text(json.dumps(asdict(outside.card), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         origin = Provenance(outside.card.title, outside.card.licence, synthetic=False, samples=0)
         lineage.save([Lineage(f"weights of {folder.name}", (origin,), 0, {}, {})], made / lineage.NAME)
+        for name, text in (beside or {}).items():
+            (made / name).write_text(text, encoding="utf-8")
         checkpoint.save(made / "checkpoints" / "step-0", model, None, {})
     return folder
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,15 +68,27 @@ def get_ready(recipe: Recipe, workers: int | None = None) -> Ready:
 
 
 def tokenizer_path(recipe: Recipe, found: Prepared) -> Path:
-    """The recipe's own tokenizer.json, or one learned from the training text and kept by what it depends on."""
+    """The recipe's own tokenizer.json, or one learned from the training text; what is made here is kept by what it depends on."""
     if recipe.tokenizer.path:
-        return Path(recipe.tokenizer.path)
+        return _with_placeholders(recipe, Path(recipe.tokenizer.path))
+    names = [lineage.name for lineage in found.lineage]
     key = f"{found.folder.name} {recipe.model.vocab_size} {recipe.tokenizer.bytes_per_language}"
+    return _made(recipe, key, lambda: tokenise.learn(found, names, recipe.tokenizer, recipe.model.vocab_size))
+
+
+def _with_placeholders(recipe: Recipe, path: Path) -> Path:
+    """The same file where it has what the recipe's senses want, else another one that has."""
+    given, senses = Tokenizer.load(path, recipe.tokenizer.chat), list(recipe.model.senses)
+    if {f"<|{name}|>" for name in senses} <= given.special.keys():
+        return path
+    return _made(recipe, f"{path.read_text(encoding='utf-8')} {senses}", lambda: given.seeing(senses))
+
+
+def _made(recipe: Recipe, key: str, make: Callable[[], Tokenizer]) -> Path:
     path = Path(recipe.data.cache) / "tokenizers" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
     if not path.is_file():
-        names = [lineage.name for lineage in found.lineage]
         with whole_file(path) as new:
-            tokenise.learn(found, names, recipe.tokenizer, recipe.model.vocab_size).save(new)
+            make().save(new)
     return path
 
 

@@ -48,7 +48,7 @@ def _frozen(sense: Sense) -> bool:
 def _folder(sense: Sense, name: str, recipe: Recipe) -> Path:
     """Named by all that what the sense makes of an item depends on: its weights and its recipe, not its projector."""
     total = hashlib.sha256(recipe.model.senses[name].model_dump_json().encode())
-    for part in (sense.front, sense.place, sense.stack):
+    for part in (sense.front, sense.place, sense.leading, sense.stack):
         total.update(weights_digest(part).encode())
     return Path(recipe.data.cache) / "seen" / total.hexdigest()[:16]
 

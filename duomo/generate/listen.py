@@ -56,7 +56,7 @@ class Start:
     languages: Sequence[str]
     limits_C: Tensor
     translate: bool
-    random: torch.Generator
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Listener:
             reader = self._reader([windows[place] for place in loud], int(limits.max()))
             logits_CV = reader.logits()
             asked = [spoken[place] or self._language(row_V) for place, row_V in zip(loud, logits_CV, strict=True)]
-            start = Start(reader, logits_CV, asked, limits, translate, torch.Generator().manual_seed(seed))
+            start = Start(reader, logits_CV, asked, limits, translate, seed)
             found |= dict(zip(loud, self._written(start), strict=True))
         return [found[place] for place in range(len(windows))]
 
@@ -135,7 +135,8 @@ class Listener:
         index_C, device = torch.tensor(rows), start.logits_CV.device
         reader, logits_CV = start.reader.fork(index_C.to(device)), start.logits_CV[index_C]
         warm_C = torch.tensor(temperatures, device=device)
-        return write(reader, logits_CV, prompt_CS.to(device), start.limits_C[index_C], warm_C, self.script, start.random)
+        random = torch.Generator(device).manual_seed(start.seed)  # anew for each window, which so does not hear of its neighbours
+        return write(reader, logits_CV, prompt_CS.to(device), start.limits_C[index_C], warm_C, self.script, random)
 
     def _good(self, ids: Sequence[int], nats: float) -> bool:
         text = self.tokenizer.decode(id for id in ids if id < self.script.end).encode()

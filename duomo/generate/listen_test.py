@@ -71,6 +71,13 @@ def test_a_doubtful_text_is_tried_once_more_and_the_same_again_by_its_seed(liste
     assert first == again and first.tries == 2
 
 
+def test_a_second_try_does_not_hear_of_its_neighbours(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duomo.generate.listen.LEAST_NATS", 1.0)
+    together = listener.hear(windows(), ["en", "zh", "en"])
+    for window, language, one in zip(windows(), ("en", "zh", "en"), together, strict=True):
+        assert one.tries == 2 and same(one, listener.hear([window], [language])[0])
+
+
 def test_a_loop_ends_where_it_is_seen(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     assert listener.script.languages
     word, first = 97, listener.script.stamps.start

@@ -31,7 +31,6 @@ class Script:
     stamps: range
     languages: Mapping[str, int]  # none: English only
     mute: tuple[int, ...]  # never written: signs that nobody speaks, and the other control tokens
-    blank: tuple[int, ...]  # not written first
 
     def prompt(self, language: str, translate: bool) -> list[int]:
         """What stands between the start and the first timestamp."""
@@ -60,7 +59,6 @@ def script_of(tokenizer: Tokenizer) -> Script | None:
         stamps=stamps,
         languages={} if end == GPT2_END else languages,
         mute=tuple(sorted({*unspoken(tokenizer), start, *languages.values(), *control})),
-        blank=(*tokenizer.encode(" ")[:1], end),
     )
 
 

@@ -63,13 +63,13 @@ class Tape:
     held_L: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def window(self, seconds: float) -> np.ndarray:
-        """The next samples, at most so many; fewer where the recording ends. A damaged one ends with its fault."""
+        """The next samples, at most so many; fewer where the recording ends. A damaged one ends where its damage begins, with its fault."""
         most = round(seconds * RATE)
         try:
             while len(self.held_L) < most and (block_L := next(self.blocks, None)) is not None:
                 self.held_L = np.concatenate([self.held_L, block_L])
         except ValueError as error:
-            self.so_far, self.blocks, self.held_L = replace(self.so_far, fault=str(error)), iter(()), self.held_L[:0]
+            self.so_far, self.blocks = replace(self.so_far, fault=str(error)), iter(())
         return self.held_L[:most]
 
     def over(self, window_L: np.ndarray) -> bool:

@@ -83,6 +83,15 @@ def test_a_damaged_recording_ends_with_its_fault_and_the_others_go_on() -> None:
     assert found[1].fault == "" and found[1].seconds == 1.0
 
 
+def test_what_was_heard_before_the_damage_is_kept() -> None:
+    def damaged() -> Iterator[np.ndarray]:
+        yield from counted(2.0)
+        raise ValueError("x.wav: damaged")
+
+    ((_, found),) = transcribe([damaged()], listening(lambda s: s), 30.0)
+    assert (found.fault, found.seconds, len(found.pieces)) == ("x.wav: damaged", 2.0, 1)
+
+
 def test_what_is_gone_is_told() -> None:
     told: list[float] = []
     list(transcribe([counted(2.5), counted(1.0)], listening(lambda s: s), 1.0, tell=told.append))

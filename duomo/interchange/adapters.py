@@ -18,12 +18,14 @@ NAME = "peft"  # as in `duomo export --to`
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."  # peft's own wrapping
 SIDES = ("lora_A", "lora_B")
+BLOCKS = ("encoder.blocks.", "decoder.blocks.")  # where adapters go: not into senses
 # What a config says of how adapters were trained, of where they may go, and of what only counts where something else is on.
 IDLE = frozenset(
     "peft_type peft_version task_type auto_mapping base_model_name_or_path revision inference_mode lora_dropout target_modules "
     "exclude_modules layers_to_transform layers_pattern megatron_core qalora_group_size r lora_alpha use_rslora "
     "ensure_weight_tying".split()
 )
+MOST = 1_000_000  # of rank and alpha
 PLAIN = {"bias": ("none",), "init_lora_weights": (True, False, "gaussian")}  # other beginnings change the base
 
 
@@ -49,21 +51,24 @@ def known(path: Path) -> bool:
 
 def write(adapters: Adapters, model: ModelRecipe, base: str, folder: Path) -> None:
     """A folder that peft loads onto the base in transformers. Raises ValueError for a model of no family, or whose maps lie otherwise."""
-    names, held = _names(model), dict[str, Tensor]()
+    family, names = _names(model)
+    prefix = "" if family.architecture.endswith("Model") else family.prefix  # a twin without a head stands bare
+    held = dict[str, Tensor]()
     for name, tensor in adapters.weights.items():
         ours, side = name.removesuffix(".weight").rsplit(".", 1)
         if ours not in names:
             raise ValueError(f"{ours}: this family keeps it together with others, or turned, so an adapter of it alone can not be written")
-        held[f"{PREFIX}{names[ours]}.{side}.weight"] = tensor.detach().cpu().contiguous()
+        held[f"{PREFIX}{prefix}{names[ours]}.{side}.weight"] = tensor.detach().cpu().contiguous()
     modules = sorted({name.removeprefix(PREFIX).rsplit(".", 2)[0] for name in held})
+    alike = model.shape == "encoder"  # a pooler, which stays out here, has a map of the same last word
     config = {
         "peft_type": "LORA",
-        "task_type": "FEATURE_EXTRACTION" if model.shape == "encoder" else "CAUSAL_LM",
+        "task_type": "FEATURE_EXTRACTION" if alike else "CAUSAL_LM",
         "base_model_name_or_path": base,
         "r": adapters.rank,
         "lora_alpha": adapters.alpha,
         "lora_dropout": 0.0,
-        "target_modules": _short(modules, names.values()),
+        "target_modules": modules if alike else _short(modules, [prefix + name for name in names.values()]),
         "bias": "none",
         "fan_in_fan_out": False,
         "inference_mode": True,
@@ -80,17 +85,19 @@ def read(folder: Path, model: ModelRecipe, base: Mapping[str, Tensor]) -> Adapte
     """
     config = read_json(folder / CONFIG)
     rank, alpha = _refuse_strange(folder, config)
-    ours = {theirs: name for name, theirs in _names(model).items()}
+    family, names = _names(model)
+    ours = {theirs: name for name, theirs in names.items()}
     found = dict[str, Tensor]()
     for name, tensor in tensors_in(folder).items():
-        module, _, side = name.removeprefix(PREFIX).removesuffix(".weight").rpartition(".")
+        module, _, side = name.removeprefix(PREFIX).removeprefix(family.prefix).removesuffix(".weight").rpartition(".")
         if side not in SIDES or module not in ours:
             raise ValueError(f"{folder / WEIGHTS}: {name:.120} is no adapter of this base; import it onto the model that it was trained on")
         out, into = base[f"{ours[module]}.weight"].shape
         wanted = (rank, into) if side == SIDES[0] else (out, rank)
         if tuple(tensor.shape) != wanted:
             raise ValueError(f"{folder / WEIGHTS}: {name:.120} has the shape {tuple(tensor.shape)}, but rank and base want {wanted}")
-        found[f"{ours[module]}.{side}.weight"] = tensor
+        if found.setdefault(f"{ours[module]}.{side}.weight", tensor) is not tensor:
+            raise ValueError(f"{folder / WEIGHTS}: holds {name:.120} twice, with and without {family.prefix}; take one of them out")
     lone = {name.rsplit(".", 2)[0] for name in found}
     if not found or len(found) != 2 * len(lone):
         raise ValueError(f"{folder / WEIGHTS}: holds {len(found)} tensors for {len(lone)} maps, of each of which there must be two")
@@ -105,18 +112,19 @@ def _refuse_strange(folder: Path, config: Mapping[str, Any]) -> tuple[int, float
         plain = value in PLAIN[key] if key in PLAIN else key in IDLE or not value
         if not plain:
             raise ValueError(f"{folder / CONFIG}: {key}={value!r:.60} changes what the adapters do in a way that is not known here")
-    rank, alpha = config.get("r"), config.get("lora_alpha")
-    if type(rank) is not int or rank < 1 or not isinstance(alpha, int | float) or isinstance(alpha, bool) or not alpha > 0:
-        raise ValueError(f"{folder / CONFIG}: r {rank!r:.40} and lora_alpha {alpha!r:.40} are not two numbers above 0")
+    rank, alpha = config.get("r", 0), config.get("lora_alpha", 0)
+    counts = type(rank) is int and 0 < rank <= MOST and type(alpha) in (int, float) and 0 < alpha <= MOST
+    if not counts:
+        raise ValueError(f"{folder / CONFIG}: r {rank!r:.40} and lora_alpha {alpha!r:.40} are not two numbers above 0, at most {MOST:,}")
     return rank, float(alpha) * (rank**0.5 if config.get("use_rslora") else 1.0)
 
 
-def _names(model: ModelRecipe) -> dict[str, str]:
-    """The house's maps -> the modules of the twin, for maps that lie there as they lie here."""
+def _names(model: ModelRecipe) -> tuple[families.Family, dict[str, str]]:
+    """The family, and the house's maps -> its modules without prefix, for maps that lie there as they lie here."""
     family, _ = families.said(model)
-    places = {name: place for name, place in family.names(model).items() if ".blocks." in name and name.endswith(".weight")}
-    return {
-        name.removesuffix(".weight"): family.prefix + place.name.removesuffix(".weight")
+    places = {name: place for name, place in family.names(model).items() if name.startswith(BLOCKS) and name.endswith(".weight")}
+    return family, {
+        name.removesuffix(".weight"): place.name.removesuffix(".weight")
         for name, place in places.items()
         if not place.turned and place.parts == 1 and "norm" not in name.rsplit(".", 2)[-2]
     }

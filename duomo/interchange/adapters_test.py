@@ -16,12 +16,12 @@ LLAMA = ModelRecipe(vocab_size=405, decoder_depth=2, max_positions=64, block=Blo
 SIZES = {"q": (32, 32), "k": (16, 32), "v": (16, 32), "out": (32, 32), "gate": (96, 32), "up": (96, 32), "down": (32, 96)}
 
 
-def made(targets=("q", "v", "down"), rank=3):
+def made(targets=("q", "v", "down"), rank=3, model="decoder", sizes=SIZES):
     random, found = torch.Generator().manual_seed(0), {}
     for layer in range(2):
         for target in targets:
-            out, into = SIZES[target]
-            name = f"decoder.blocks.{layer}.{'mlp' if target in ('gate', 'up', 'down') else 'attn'}.{target}"
+            out, into = sizes[target]
+            name = f"{model}.blocks.{layer}.{'mlp' if target in ('gate', 'up', 'down') else 'attn'}.{target}"
             found[f"{name}.lora_A.weight"] = torch.randn(rank, into, generator=random) * 0.3
             found[f"{name}.lora_B.weight"] = torch.randn(out, rank, generator=random) * 0.3
     return Adapters(rank, 6.0, found)
@@ -31,9 +31,9 @@ def base():
     return redrawn(Model(LLAMA, {})).eval()
 
 
-def added(adapters):
+def added(adapters, m=None):
     """The model with each product added to its map."""
-    m = base()
+    m = m or base()
     state = m.state_dict()
     for name in (n.removesuffix(".lora_A.weight") for n in adapters.weights if n.endswith("lora_A.weight")):
         product = adapters.weights[f"{name}.lora_B.weight"] @ adapters.weights[f"{name}.lora_A.weight"]
@@ -67,6 +67,39 @@ def test_peft_loads_them_onto_the_twin_in_transformers_and_what_peft_saves_is_re
     assert again.alpha == 6.0 and all(torch.equal(again.weights[name], tensor) for name, tensor in adapters.weights.items())
 
 
+BERT = ModelRecipe(
+    shape="encoder", vocab_size=405, encoder_depth=2, max_positions=64, final_norm=False, embed_norm=True, token_types=2,
+    block=BlockRecipe(dim=32, heads=4, ff_dim=96, norm="layer", eps=1e-12, norm_first=False, feedforward="gelu_erf", position="learned",
+                      bias=("q", "k", "v", "out", "up", "down")),
+)  # fmt: skip
+
+
+def test_on_an_encoder_too_with_and_without_the_name_that_its_heads_put_before(tmp_path):
+    peft, transformers = pytest.importorskip("peft"), pytest.importorskip("transformers")
+    sizes = SIZES | {"k": (32, 32), "v": (32, 32)}
+    plain, adapters = redrawn(Model(BERT, {})).eval(), made(("q", "k", "out", "up", "down"), model="encoder", sizes=sizes)
+    HUGGINGFACE.write(Outside(BERT, plain.state_dict(), tokenizer(), "duomo", Card("base")), tmp_path / "base")
+    write(adapters, BERT, str(tmp_path / "base"), tmp_path / "adapters")
+    twin = transformers.AutoModel.from_pretrained(tmp_path / "base").eval()
+    adapted = peft.PeftModel.from_pretrained(twin, tmp_path / "adapters").eval()
+    rows = probes(BERT)
+    with torch.inference_mode():
+        theirs = [adapted(input_ids=torch.tensor([list(row)])).last_hidden_state[0] for row in rows]
+    assert difference(outputs(added(adapters, plain), rows), theirs) <= 1e-4
+    assert 0.1 < difference(outputs(redrawn(Model(BERT, {})).eval(), rows), theirs)
+    adapted.save_pretrained(tmp_path / "saved")
+    held = safetensors.torch.load((tmp_path / "saved" / WEIGHTS).read_bytes())
+    headed = {name.replace("base_model.model.", "base_model.model.bert."): tensor.clone() for name, tensor in held.items()}
+    for tensors in (held, headed):
+        (tmp_path / "saved" / WEIGHTS).write_bytes(safetensors.torch.save(tensors))
+        again = read(tmp_path / "saved", BERT, plain.state_dict())
+        assert again.weights.keys() == adapters.weights.keys()
+        assert all(torch.equal(again.weights[name], tensor) for name, tensor in adapters.weights.items())
+    (tmp_path / "saved" / WEIGHTS).write_bytes(safetensors.torch.save(held | headed))
+    with pytest.raises(ValueError, match="twice"):
+        read(tmp_path / "saved", BERT, plain.state_dict())
+
+
 @pytest.fixture
 def folder(tmp_path):
     write(made(), LLAMA, "a-base", tmp_path / "out")
@@ -83,6 +116,11 @@ def folder(tmp_path):
         ({"rank_pattern": {"q_proj": 4}}, "rank_pattern="),
         ({"a_key_of_tomorrow": 1}, "a_key_of_tomorrow=1 changes"),
         ({"r": 0}, "are not two numbers above 0"),
+        ({"r": 10**400, "use_rslora": True}, "are not two numbers above 0"),
+        ({"lora_alpha": float("inf")}, "lora_alpha inf are not two numbers above 0"),
+        ({"lora_alpha": float("nan")}, "are not two numbers above 0"),
+        ({"lora_alpha": 10**400}, "are not two numbers above 0"),
+        ({"lora_alpha": True}, "are not two numbers above 0"),
         ({"r": 2}, "but rank and base want"),
     ],
 )

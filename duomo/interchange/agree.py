@@ -32,5 +32,6 @@ def outputs(model: Model, rows: Sequence[Sequence[int]]) -> list[Tensor]:
 def difference(wanted: Sequence[Tensor], found: Sequence[Tensor]) -> float:
     """The largest difference of any number, in standard deviations of those that are wanted; infinite where one is not finite."""
     deviation = float(torch.cat([one.flatten() for one in wanted]).std())
-    largest = max((float((a - b).abs().max()) for a, b in zip(wanted, found, strict=True)), default=0.0)
+    apart = torch.cat([(a - b).abs().flatten() for a, b in zip(wanted, found, strict=True)])
+    largest = float(apart.max())  # not a number where any is none, which Python's own max may pass over
     return largest / deviation if largest == largest and deviation > 0 else float("inf")

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from duomo.interchange.families import recipe_of
 from duomo.interchange.families import whisper as families
 from duomo.interchange.families.family import Config, Names, Place, both, inward, layers
-from duomo.interchange.families.fields import Fields
 from duomo.interchange.format import Card, Format, Lazy, Outside
 from duomo.recipe import ModelRecipe
 from duomo.tokenizer import PLAIN
@@ -31,7 +31,24 @@ SPECIFICATION = "WhisperSpec"
 TYPES: tuple[type[np.generic], ...] = (np.float32, np.int8, np.int16, np.int32, np.float16, np.uint16)
 BFLOAT16 = 5  # among them: the upper half of a float32
 LONGEST_NAME, MOST_AXES, MOST_VARIABLES = 512, 4, 100_000
-ACTIVATIONS = {0: "relu", 1: "gelu_new", 3: "gelu"}  # of CTranslate2's enumeration, those that the Block has
+GELU = 3  # of CTranslate2's enumeration; its Whisper has no other in the encoder, whatever a file says
+FLAGS = {  # every lone number that a Whisper may have; None: any, as told elsewhere or of no weight here
+    "encoder.num_heads": None,
+    "decoder.num_heads": None,
+    "decoder.alignment_layer": None,
+    "decoder.alignment_heads": None,
+    "encoder.pre_norm": 1,
+    "decoder.pre_norm": 1,
+    "encoder.activation": GELU,
+    "decoder.activation": GELU,
+    "encoder.scale_embeddings": 0,
+    "decoder.scale_embeddings": 0,
+    "decoder.alibi": 0,
+    "decoder.alibi_use_positive_positions": 0,
+    "decoder.scale_alibi": 0,
+    "decoder.start_from_zero_embedding": 0,
+}
+AXES = {"weight": 2, "bias": 1, "gamma": 1, "beta": 1, "encodings": 2}  # by the last word of a name; a convolution's weight has 3
 
 
 @dataclass(frozen=True)
@@ -47,7 +64,7 @@ class Variable:
 class Variables(Mapping[str, Tensor]):
     """The arrays of a file by name ("." between its parts), each converted to float32 when it is asked for.
 
-    Whole numbers are divided by their scales. Raises ValueError for a name that is not there.
+    Whole numbers are divided by their scales. Raises ValueError for a name that is not there, and for scales that are not its own.
     """
 
     def __init__(self, file: Path, data: mmap.mmap, table: Mapping[str, Variable]):
@@ -55,8 +72,8 @@ class Variables(Mapping[str, Tensor]):
 
     def __getitem__(self, name: str) -> Tensor:
         values = self._array(name)
-        if f"{name}_scale" in self._table and values.dtype in (np.int8, np.int16):
-            scale = self._array(f"{name}_scale").astype(np.float32)
+        if values.ndim and self.whole(name):
+            scale = self._scale(name, values.shape[0])
             values = values.astype(np.float32) / scale.reshape(scale.shape + (1,) * (values.ndim - scale.ndim))
         return torch.from_numpy(values.astype(np.float32))
 
@@ -73,6 +90,10 @@ class Variables(Mapping[str, Tensor]):
         """The sides of an array, without reading it."""
         return self._variable(name).shape
 
+    def whole(self, name: str) -> bool:
+        """Whether an array is of whole numbers, which have a scale."""
+        return bool(np.issubdtype(TYPES[self._variable(name).type], np.integer)) and self._variable(name).type != BFLOAT16
+
     def same(self, first: str, second: str) -> bool:
         """Whether two names stand for one array."""
         return self._table.get(first) is self._table.get(second)
@@ -81,6 +102,13 @@ class Variables(Mapping[str, Tensor]):
         if name not in self._table:
             raise ValueError(f"{self.file}: has no variable {name}; convert the model again")
         return self._table[name]
+
+    def _scale(self, name: str, rows: int) -> np.ndarray:
+        """What whole numbers are divided by: one number, or one for each row."""
+        scale = self._array(f"{name}_scale").astype(np.float32)
+        if scale.shape not in ((), (rows,)) or not (np.isfinite(scale) & (scale != 0)).all():
+            raise ValueError(f"{self.file}: {name}_scale is not one number for each of {rows} rows, or for all; convert the model again")
+        return scale
 
     def _array(self, name: str) -> np.ndarray:
         found = self._variable(name)
@@ -189,22 +217,17 @@ def read(path: Path) -> Outside:
     specification, given = variables(folder / MODEL)
     if specification != SPECIFICATION:
         raise ValueError(f"{given.file}: is a {specification}; of CTranslate2's models only Whisper ({SPECIFICATION}) is read")
-    fields = Fields(config(given), given.file)
-    recipe = WHISPER.recipe(fields)
-    fields.finish()
+    _refuse_strange(given)
+    recipe = recipe_of(WHISPER, config(given), given.file)
     _refuse_bias(given)
-    arrays = Lazy({name: partial(given.__getitem__, name) for name in given if given.shape(name) and not name.endswith("_scale")})
+    arrays = Lazy({name: partial(given.__getitem__, name) for name in given if given.shape(name) and not _scales(given, name)})
     tokenizer = families.read_tokenizer(folder / TOKENIZER, recipe.vocab_size)
     return Outside(recipe, inward(WHISPER, recipe, arrays, str(given.file)), tokenizer, PLAIN, Card("Whisper"))
 
 
 def config(given: Variables) -> Config:
     """What Hugging Face's config.json says of the same Whisper, from the shapes and the flags."""
-    for name, value in {"decoder.pre_norm": 1, "decoder.alibi": 0, "decoder.start_from_zero_embedding": 0}.items():
-        if name in given and (found := _flag(given, name)) != value:
-            raise ValueError(f"{given.file}: {name} is {found}, which no Whisper has; convert the model again")
     vocabulary, dim = given.shape("decoder.embeddings.weight")
-    activation = _flag(given, "decoder.activation")
     return {
         "vocab_size": vocabulary,
         "num_mel_bins": given.shape("encoder.conv1.weight")[1],
@@ -217,8 +240,7 @@ def config(given: Variables) -> Config:
         "decoder_ffn_dim": given.shape("decoder.layer_0.ffn.linear_0.weight")[0],
         "max_source_positions": given.shape("encoder.position_encodings.encodings")[0],
         "max_target_positions": given.shape("decoder.position_encodings.encodings")[0],
-        "activation_function": ACTIVATIONS.get(activation, activation),
-        "scale_embedding": bool(_flag(given, "decoder.scale_embeddings")),
+        "activation_function": "gelu",
         "tie_word_embeddings": given.same("decoder.projection.weight", "decoder.embeddings.weight"),
     }
 
@@ -256,17 +278,44 @@ def _norm(ours: str, theirs: str) -> dict[str, Place]:
     return {f"{ours}.weight": Place(f"{theirs}.gamma"), f"{ours}.bias": Place(f"{theirs}.beta")}
 
 
+def _refuse_strange(given: Variables) -> None:
+    """A lone number that is not known, or has another value than a Whisper's; a part with more or fewer axes than it has there."""
+    for name in given:
+        shape, last = given.shape(name), name.rpartition(".")[2]
+        axes = 3 if re.fullmatch(r"encoder\.conv\d\.weight", name) else AXES.get(last, 0 if name in FLAGS else len(shape))
+        if len(shape) != axes:
+            raise ValueError(f"{given.file}: {name} has the shape {shape}, but {axes} axes are wanted; convert the model again")
+        if shape or _scales(given, name):
+            continue
+        if name not in FLAGS:
+            raise ValueError(f"{given.file}: {name} is not known of a Whisper, so it may change what is computed; convert the model again")
+        if FLAGS[name] not in (None, found := _flag(given, name)):
+            raise ValueError(f"{given.file}: {name} is {found}, which no Whisper has; convert the model again")
+
+
 def _refuse_bias(given: Variables) -> None:
     for name in given:
-        parts = {"self_attention.linear_0.bias": (1, 3), "attention.linear_1.bias": (0, 2)}.get(".".join(name.split(".")[2:]))
-        if parts and given[name].chunk(parts[1])[parts[0]].any():
+        kept = {"self_attention.linear_0.bias": (1, 3), "attention.linear_1.bias": (0, 2)}.get(".".join(name.split(".")[2:]))
+        if kept is None:
+            continue
+        (part, parts), (rows,) = kept, given.shape(name)
+        if not rows or rows % parts:
+            raise ValueError(f"{given.file}: {name} has {rows} numbers, which are not {parts} equal parts; convert the model again")
+        if given[name].chunk(parts)[part].any():
             raise ValueError(f"{given.file}: {name} gives keys a bias, which no Whisper has; convert the model again")
 
 
+def _scales(given: Variables, name: str) -> bool:
+    """Whether an array is the scale of another's whole numbers."""
+    return name.endswith("_scale") and name.removesuffix("_scale") in given and given.whole(name.removesuffix("_scale"))
+
+
 def _flag(given: Variables, name: str) -> int:
-    if given.shape(name) != ():
-        raise ValueError(f"{given.file}: {name} has the shape {given.shape(name)}, but is one number; convert the model again")
-    return int(given[name])
+    """A lone number. Raises ValueError for one that is not whole."""
+    value = float(given[name])
+    if not value.is_integer():
+        raise ValueError(f"{given.file}: {name} is {value}, but must be a whole number; convert the model again")
+    return int(value)
 
 
 def _depth(given: Variables, stack: str) -> int:

@@ -127,9 +127,50 @@ def hostile() -> dict[str, tuple[bytes, str]]:
         "a missing variable": (binary(without), "decoder.layer_norm.gamma"),
         "a variable too many": (binary(good | {"decoder/more": (0, np.zeros(3, np.float32))}), "left over"),
         "a bias of keys": (binary(good | {"decoder/layer_0/self_attention/linear_0/bias": (0, keyed)}), "gives keys a bias"),
-        "another activation": (binary(good | {"decoder/activation": (1, np.asarray(2, np.int8))}), "activation_function"),
+        "another activation": (binary(good | {"decoder/activation": (1, np.asarray(0, np.int8))}), "decoder.activation is 0"),
         "norm last": (binary(good | {"decoder/pre_norm": (1, np.asarray(0, np.int8))}), "pre_norm is 0"),
     }
+
+
+def strange() -> dict[str, tuple[dict[str, tuple[int, np.ndarray]], str]]:
+    """Variables that no Whisper has, and what is said of them."""
+    joined, float32 = "decoder/layer_0/attention/linear_1/bias", np.float32
+    scaled = {f"decoder/embeddings/weight{end}": arrays("int8")[f"decoder/embeddings/weight{end}"] for end in ("", "_scale")}
+    found = {f"{name} of {axes} axes": ({name: (0, np.ones((1,) * axes, float32))}, f"{name.replace('/', '.')} has the shape .* axes are")
+             for name in ("encoder/conv1/weight", "encoder/layer_0/ffn/linear_0/weight", "decoder/embeddings/weight", joined,
+                          "decoder/position_encodings/encodings", "encoder/layer_norm/gamma")
+             for axes in (0, 1) if axes != 1 or not name.endswith(("bias", "gamma"))}  # fmt: skip
+    found |= {f"{name}={value}": ({name: (0, np.asarray(value, float32))}, f"{name.replace('/', '.')} is {told}")
+              for name, value, told in (("decoder/activation", np.inf, "inf"), ("decoder/num_heads", np.nan, "nan"),
+                                        ("decoder/num_heads", 0.5, "0.5"), ("encoder/pre_norm", 0, "0"), ("encoder/activation", 0, "0"),
+                                        ("decoder/alibi", 1, "1"), ("decoder/scale_embeddings", 1, "1"),
+                                        ("decoder/sliding_window", 4, "not known"), ("decoder/final_logit_softcap", 30, "not known"),
+                                        ("decoder/scale_outputs", 1, "not known"), ("decoder/some_scale", 1, "not known"),
+                                        ("decoder/layer_0/attention/queries_scale", 1, "not known"))}  # fmt: skip
+    return found | {
+        "a flag that is a row": ({"decoder/pre_norm": (1, np.ones(1, np.int8))}, "pre_norm has the shape"),
+        "a bias of one": ({joined: (0, np.ones(1, float32))}, "1 numbers, which are not 2 equal parts"),
+        "heads that do not share": ({"decoder/num_heads": (2, np.asarray(5, np.int16))}, "dim 32|heads 5|heads"),
+        "a scale of a scale": ({f"{joined[:-4]}weight_scale": (0, np.ones(3, float32))}, "left over"),
+        "whole numbers without a scale": ({"decoder/layer_norm/gamma": (1, np.ones(32, np.int8))}, "gamma_scale"),
+        "a scale of other rows": (scaled | {"decoder/embeddings/weight_scale": (0, np.ones(7, float32))}, "one number for each of"),
+        "a scale of more axes": (scaled | {"decoder/embeddings/weight_scale": (0, np.ones((1, 1, 1), float32))}, "one number for each of"),
+        "a scale of nothing": (scaled | {"decoder/embeddings/weight_scale": (0, np.asarray(0, float32))}, "one number for each of"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", strange())
+def test_a_strange_variable_is_refused_in_one_line(kind: str, tmp_path: Path) -> None:
+    changed, told = strange()[kind]
+    with pytest.raises(ValueError, match=told) as refused:
+        model_of(interchange.read(laid(tmp_path, binary(arrays() | changed))))
+    assert "\n" not in str(refused.value) and str(tmp_path) in str(refused.value)
+
+
+def test_flags_that_say_what_every_whisper_is_are_read(tmp_path: Path) -> None:
+    said = {"encoder/pre_norm": 1, "encoder/activation": 3, "decoder/scale_alibi": 0, "decoder/alignment_heads": 2}
+    flags = {name: (1, np.asarray(value, np.int8)) for name, value in said.items()}
+    assert interchange.read(laid(tmp_path, binary(arrays() | flags))).model == whisper().recipe
 
 
 @pytest.mark.parametrize("kind", hostile())

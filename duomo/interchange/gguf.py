@@ -4,8 +4,12 @@ Names and fields are those of that package's tables. llama.cpp's "llama" keeps t
 other, where we (and Hugging Face) keep them half a head apart: q and k are reordered on the way in and out.
 """
 
-from collections.abc import Callable, Mapping
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr
+from dataclasses import replace
 from functools import partial
+from io import StringIO
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -68,11 +72,10 @@ def read(path: Path) -> Outside:
     recipe = _recipe(file, architecture)
     shapes = _shapes(recipe)
     _compare(file, {_outside(name): shape for name, shape in shapes.items()})
-    inner = gguf_tokens.read(file.fields, str(path))
-    chat = _chat(inner, file)
+    tokenizer, chat = _words(file, recipe.vocab_size)
     order = _order(recipe, architecture, halves)
     weights = Lazy({name: partial(_weight, file, _outside(name), order.get(name)) for name in shapes})
-    return Outside(recipe, weights, Tokenizer(inner, chat), chat, _card(file, chat))
+    return Outside(recipe, weights, tokenizer, chat, _card(file, chat))
 
 
 def write(outside: Outside, path: Path, kind: str = "F16") -> None:
@@ -91,6 +94,28 @@ def write(outside: Outside, path: Path, kind: str = "F16") -> None:
         for key, value in fields.items():
             _add(writer, key, value)
         _write_tensors(gguf, writer, tensors, kind)
+
+
+def peer(path: Path, rows: Sequence[Sequence[int]]) -> Sequence[Tensor] | None:
+    """The logits that transformers computes from a file, by a reader of its own.
+
+    None where it is not installed, and for what its reader passes over: stretched angles, and widths of heads that it guesses.
+    """
+    try:
+        importlib.import_module("accelerate")  # without it transformers reads no GGUF
+        transformers = importlib.import_module("transformers")
+    except ImportError:
+        return None
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    block, place = read(path).model.block, {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
+    config = transformers.AutoConfig.from_pretrained(path.parent, **place)
+    head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    if block.scaling is not None or head_dim != block.head_width:
+        return None
+    with redirect_stderr(StringIO()), torch.inference_mode():  # it draws a bar for its tensors, whatever it was told
+        model = transformers.AutoModelForCausalLM.from_pretrained(path.parent, dtype=torch.float32, **place).eval()
+        return [model(input_ids=torch.tensor([list(row)])).logits[0].float() for row in rows]
 
 
 def halves(tensor: Tensor, heads: int) -> Tensor:
@@ -250,10 +275,23 @@ def _weight(tensors: Mapping[str, Tensor], name: str, order: Callable[[Tensor], 
     return tensors[name] if order is None else order(tensors[name])
 
 
+def _words(file: GGUFFile, vocab_size: int) -> tuple[Tokenizer, str]:
+    """The tokenizer and the name of the chat format. Raises ValueError for ids that the model has no vector for."""
+    inner = gguf_tokens.read(file.fields, str(file.path))
+    last = max(inner.get_vocab().values(), default=0)
+    if last >= vocab_size:
+        raise ValueError(f"{file.path}: has a token of id {last:,}, but {TOP['tokens.weight']} has {vocab_size:,} rows; {AGAIN}")
+    chat = _chat(inner, file)
+    try:
+        return Tokenizer(inner, chat), chat
+    except ValueError as error:
+        raise ValueError(f"{file.path}: {error}") from error
+
+
 def _chat(inner: tokenizers.Tokenizer, file: GGUFFile) -> str:
     """The chat format that the file's template shows; without a template the model goes on where a text ends."""
     template = file.fields.get("tokenizer.chat_template")
-    if not isinstance(template, str):
+    if not isinstance(template, str) or not template:
         return PLAIN
     return chat_format((token.content for token in inner.get_added_tokens_decoder().values() if token.special), template) or PLAIN
 
@@ -345,5 +383,5 @@ def _write_tensors(gguf: Any, writer: Any, tensors: Mapping[str, Callable[[], Te
     writer.close()
 
 
-GGUF = Format("gguf", "GGUF of llama.cpp, F16", known, read, write, suffix=".gguf", tolerance=5e-2)
-GGUF_Q8 = Format("gguf-q8_0", "GGUF of llama.cpp, Q8_0", known, read, partial(write, kind="Q8_0"), suffix=".gguf", tolerance=5e-1)
+GGUF = Format("gguf", "GGUF of llama.cpp, F16", known, read, write, suffix=".gguf", tolerance=5e-2, peer=peer)
+GGUF_Q8 = replace(GGUF, name="gguf-q8_0", title="GGUF of llama.cpp, Q8_0", write=partial(write, kind="Q8_0"), tolerance=5e-1)

@@ -5,11 +5,15 @@ import numpy as np
 import pytest
 import torch
 
+from duomo.interchange import gguf_tokens
+from duomo.interchange.agree import difference, outputs, probes
+from duomo.interchange.assemble import model_of
 from duomo.interchange.format import Card, Outside
 from duomo.interchange.gguf import GGUF, GGUF_Q8, halves, interleaved, known, read, write
 from duomo.interchange.gguf_file import GGUFFile
 from duomo.model import Model
 from duomo.recipe import BlockRecipe, ModelRecipe, RopeScaling
+from duomo.tokenizer import Tokenizer
 from tests.small import SENTENCES, tokenizer
 
 TYPES = gguf.GGMLQuantizationType
@@ -71,10 +75,7 @@ def test_eight_bits_are_the_packages_own(tmp_path):
     back = read(tmp_path / "m.gguf")
     for name, tensor in there.weights.items():
         eight = gguf.dequantize(gguf.quantize(tensor.numpy(), TYPES.Q8_0), TYPES.Q8_0) if tensor.dim() > 1 else tensor.numpy()
-        found = back.weights[name]
-        if name.endswith(("attn.q.weight", "attn.k.weight")) or tensor.dim() == 1:  # rows in another order: the same blocks
-            assert torch.allclose(found, tensor, atol=0.02)
-        assert torch.equal(found, torch.from_numpy(eight))
+        assert torch.equal(back.weights[name], torch.from_numpy(eight))
     assert "Q8_0" in back.card.note
 
 
@@ -166,6 +167,31 @@ def test_ids_without_a_token_are_filled_up(tmp_path):
     assert read(tmp_path / "m.gguf").tokenizer.encode(SENTENCES[0]) == tokenizer().encode(SENTENCES[0])
 
 
+def test_a_token_without_a_vector_is_refused(tmp_path):
+    _close(_copied(outside(), tmp_path / "m.gguf", gguf_tokens.fields(tokenizer(), 403) | {"tokenizer.huggingface.json": "{}"}))
+    with pytest.raises(ValueError, match=r"m\.gguf: has a token of id 402, but token_embd.weight has 400 rows"):
+        read(tmp_path / "m.gguf")
+
+
+@pytest.mark.parametrize("template", ("[INST] {{ text }} [/INST]", ""))
+def test_a_template_that_is_not_known_is_no_chat_format(template, tmp_path):
+    _close(_copied(outside(), tmp_path / "m.gguf", {"tokenizer.chat_template": template}))
+    assert read(tmp_path / "m.gguf").chat == "plain"
+
+
+def test_a_base_model_stays_one(tmp_path):
+    there = outside()
+    write(replace(there, tokenizer=Tokenizer(there.tokenizer.inner, "plain"), chat="plain"), tmp_path / "m.gguf")
+    assert read(tmp_path / "m.gguf").chat == "plain"
+
+
+def test_a_tokenizer_without_an_end_is_refused_with_the_files_name(tmp_path):
+    tokens = [token.replace("<|end|>", "<|fin|>") for token in gguf_tokens.fields(tokenizer(), 400)["tokenizer.ggml.tokens"]]
+    _close(_copied(outside(), tmp_path / "m.gguf", {"tokenizer.ggml.tokens": tokens, "tokenizer.huggingface.json": "{}"}))
+    with pytest.raises(ValueError, match=r"m\.gguf: plain continuation needs one of"):
+        read(tmp_path / "m.gguf")
+
+
 def test_a_file_is_known_by_name_or_by_its_first_bytes(tmp_path):
     for name, data in (("a.gguf", b"x"), ("b.bin", b"GGUF"), ("c.bin", b"GGML")):
         (tmp_path / name).write_bytes(data)
@@ -191,20 +217,32 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path):
     assert refused > 60
 
 
-def test_transformers_computes_the_same(tmp_path):
-    transformers = pytest.importorskip("transformers")
-    from duomo.interchange.agree import difference, outputs, probes
-    from duomo.interchange.assemble import model_of
-
-    families = {"llama": FAMILIES["llama"], "qwen3": FAMILIES["qwen3"].model_copy(update={"head_dim": 128})}  # the one that it expects
+def test_transformers_computes_the_same(tmp_path, capsys):
+    pytest.importorskip("transformers")
+    families = FAMILIES | {"qwen3": FAMILIES["qwen3"].model_copy(update={"head_dim": 128})}  # the one that it expects
     for family, block in families.items():
-        there = outside(block, tied=False)
-        write(there, tmp_path / f"{family}.gguf")
-        peer = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file=f"{family}.gguf", dtype=torch.float32).eval()
+        there, file = outside(block, tied=False), tmp_path / f".{family}-1a2b"  # a name as `whole_file` gives
+        write(there, file)
         rows = probes(there.model)
-        with torch.inference_mode():
-            said = [peer(input_ids=torch.tensor([row])).logits[0] for row in rows]
-        assert difference(said, outputs(model_of(there), rows)) < 1e-4
+        assert difference(outputs(model_of(there), rows), GGUF.peer(file, rows)) < 1e-4
+    assert GGUF_Q8.peer is GGUF.peer and capsys.readouterr().err == ""
+
+
+def test_transformers_finds_rows_that_were_not_put_in_order(tmp_path):
+    pytest.importorskip("transformers")
+    there = outside()
+    heads = {".attn.q.": 4, ".attn.k.": 2}
+    wrong = {name: halves(tensor, heads[part]) for name, tensor in there.weights.items() for part in heads if part in name}
+    write(replace(there, weights=there.weights | wrong), tmp_path / "m.gguf")
+    rows = probes(there.model)
+    assert difference(outputs(model_of(there), rows), GGUF.peer(tmp_path / "m.gguf", rows)) > GGUF.tolerance
+
+
+@pytest.mark.parametrize("block", (FAMILIES["qwen3"], FAMILIES["llama"].model_copy(update={"scaling": SCALINGS[1]})))
+def test_what_transformers_passes_over_it_is_not_asked(block, tmp_path):
+    pytest.importorskip("transformers")
+    write(outside(block), tmp_path / "m.gguf")
+    assert GGUF.peer(tmp_path / "m.gguf", [[1]]) is None
 
 
 def _copied(there, path, changes=None):

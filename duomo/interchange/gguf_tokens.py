@@ -27,6 +27,7 @@ SPLITS = {  # by the file's `pre`: how a text falls into words before any merge
 SAME = {"llama3": "llama-bpe", "llama-v3": "llama-bpe", "smaug-bpe": "llama-bpe", "deepseek-r1-qwen": "qwen2", "gpt2": "gpt-2"}
 WHOLE_WORDS_FIRST = ("llama-bpe", "tekken")  # a word that is a token stays one, whatever the merges say
 KNOWN = ("smollm", "gpt-2", *SPLITS)
+LONGEST = 256  # characters of a SentencePiece token, which is cut at every one of them; its trainer makes none above 16
 
 
 def read(fields: Mapping[str, Any], where: str) -> tokenizers.Tokenizer:
@@ -46,7 +47,7 @@ def read(fields: Mapping[str, Any], where: str) -> tokenizers.Tokenizer:
         raise ValueError(f"{where}: its tokenizer is of the kind {kind!r}; known: 'gpt2' (byte-level BPE), 'llama' (SentencePiece BPE)")
     inner.add_special_tokens([AddedToken(t, special=True, normalized=False) for t, k in zip(tokens, kinds, strict=True) if k == CONTROL])
     inner.add_tokens([AddedToken(t, normalized=False) for t, k in zip(tokens, kinds, strict=True) if k == USER])
-    return _begun(inner, fields, tokens)
+    return _begun(inner, fields, tokens, where)
 
 
 def fields(tokenizer: Tokenizer, vocab_size: int) -> dict[str, Any]:
@@ -86,12 +87,17 @@ def _tokens(fields: Mapping[str, Any], where: str) -> tuple[list[str], list[int]
     return tokens, found.tolist()
 
 
-def _begun(inner: tokenizers.Tokenizer, fields: Mapping[str, Any], tokens: Sequence[str]) -> tokenizers.Tokenizer:
+def _begun(inner: tokenizers.Tokenizer, fields: Mapping[str, Any], tokens: Sequence[str], where: str) -> tokenizers.Tokenizer:
     """The tokenizer, which puts the file's first token before any text where the file wants it so."""
     wanted = fields["tokenizer.ggml.model"] == "llama" or _pre_of(fields) == "llama-bpe"
     first = fields.get("tokenizer.ggml.bos_token_id")
-    if fields.get("tokenizer.ggml.add_bos_token", wanted) and type(first) is int and first < len(tokens):
+    if not fields.get("tokenizer.ggml.add_bos_token", wanted) or type(first) is not int or not 0 <= first < len(tokens):
+        return inner
+    try:
         inner.post_processor = processors.TemplateProcessing(f"{tokens[first]}:0 $A:0", special_tokens=[(tokens[first], first)])
+    except ValueError as error:
+        told = f"the token before any text, {tokens[first][:40]!r}, is none that can stand there"
+        raise ValueError(f"{where}: {told}; get the file again, from where you trust it") from error
     return inner
 
 
@@ -139,6 +145,8 @@ def _sentencepiece(fields: Mapping[str, Any], tokens: Sequence[str], kinds: Sequ
     unknown = [token for token, kind in zip(tokens, kinds, strict=True) if kind == UNKNOWN]
     if scores.shape != (len(tokens),) or scores.dtype.kind not in "fiu" or len(unknown) != 1:
         raise ValueError(f"{where}: its SentencePiece vocabulary lacks scores or its one unknown token; get a file that was made with them")
+    if long := next((token for token, kind in zip(tokens, kinds, strict=True) if kind == NORMAL and len(token) > LONGEST), ""):
+        raise ValueError(f"{where}: a token of {len(long):,} characters, {long[:20]!r}…, more than the {LONGEST} that it may have")
     ids = {token: id for id, token in enumerate(tokens)}
     merges = _merges(ids, {token: float(scores[id]) for token, id in ids.items() if kinds[id] == NORMAL})
     inner = tokenizers.Tokenizer(models.BPE(ids, merges, unk_token=unknown[0], fuse_unk=True, byte_fallback=BYTE in kinds))

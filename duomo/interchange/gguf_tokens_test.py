@@ -104,6 +104,27 @@ def test_what_does_not_belong_together_is_refused(change, told):
         read(sentencepiece(**change), "x.gguf")
 
 
+@pytest.mark.parametrize("first", ("<s>:2", "a b", "<s>", "é"))
+def test_whatever_the_first_token_is_no_error_lacks_the_file(first):
+    held = sentencepiece()
+    held["tokenizer.ggml.tokens"][1] = first
+    try:
+        assert read(held, "x.gguf").encode("a").ids[0] == 1
+    except ValueError as error:
+        assert str(error).startswith(f"x.gguf: the token before any text, {first!r}, is none that can stand there") and first != "<s>"
+
+
+def test_no_first_token_is_written_as_minus_one():
+    assert read(sentencepiece(bos_token_id=-1), "x.gguf").encode("a").tokens == ["▁a"]
+
+
+def test_a_token_that_is_too_long_to_be_cut_everywhere_is_refused():
+    held = sentencepiece()
+    held["tokenizer.ggml.tokens"][-1] = "a" * 400_000
+    with pytest.raises(ValueError, match=r"^x\.gguf: a token of 400,000 characters, 'a{20}'…, more than the 256"):
+        read(held, "x.gguf")
+
+
 def _model(inner):
     model = json.loads(inner.to_str())["model"]
     return {"vocab": model["vocab"], "merges": [tuple(pair) for pair in model["merges"]]}

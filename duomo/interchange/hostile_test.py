@@ -1,13 +1,18 @@
 """Hostile files of every format: each is refused in one line, no file is made, and memory stays where it was."""
 
 import json
+import re
 import struct
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from duomo.interchange.gguf import write as write_gguf
+from duomo.interchange.gguf_file import GGUFFile
 from duomo.interchange.gguf_test import outside
 from duomo.interchange.huggingface import write
 
@@ -15,13 +20,16 @@ MOST = 200  # MiB above idle
 HUGE = 1 << 62
 PICKLE = b"\x80\x04\x95\x1f\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R."
 TRIAL = """
-import contextlib, io, json, resource, sys
+import contextlib, io, json, pathlib, resource, sys
 import gguf, safetensors.torch, tokenizers
 from duomo.cli import main
 from duomo.commands import interchange
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():  # KiB; what getrusage tells begins with the memory of whoever started this process
+    status = pathlib.Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")))
 
 folder, names = sys.argv[1], sys.argv[2:]
 idle, told = peak(), {}
@@ -37,38 +45,91 @@ def text(words: bytes, size: int | None = None) -> bytes:
     return struct.pack("<Q", len(words) if size is None else size) + words
 
 
-def gguf(*entries: bytes, count: int | None = None, keys: bytes = b"", key_count: int = 0) -> bytes:
-    """A header with these entries, and room for small tensors behind it."""
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(entries) if count is None else count, key_count) + keys + b"".join(entries)
-    return head + bytes(8192)
+@dataclass(frozen=True)
+class Entry:
+    """What the header of a GGUF file says of a tensor; its shape has the fastest axis first."""
+
+    name: bytes
+    shape: tuple[int, ...]
+    kind: int
+    offset: int
+
+    def written(self) -> bytes:
+        """As it stands there."""
+        axes = len(self.shape)
+        return text(self.name) + struct.pack(f"<I{axes}QIQ", axes, *self.shape, self.kind, self.offset)
 
 
-def entry(name: bytes = b"token_embd.weight", shape: tuple[int, ...] = (32, 4), kind: int = 0, offset: int = 0) -> bytes:
-    return text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, offset)
+@dataclass(frozen=True)
+class Parts:
+    """What a GGUF file is made of, to be put together again with one thing wrong."""
+
+    keys: bytes
+    key_count: int
+    entries: tuple[Entry, ...]
+    data: bytes
+
+    @classmethod
+    def of(cls, path: Path) -> "Parts":
+        """The parts of a file that is as it should be."""
+        file, whole = GGUFFile(path), path.read_bytes()
+        begin = min(stored.start for stored in file.stored.values())
+        entries = tuple(Entry(name.encode(), s.shape[::-1], s.kind, s.start - begin) for name, s in file.stored.items())
+        parts = cls(whole[24 : whole.index(entries[0].written())], len(file.fields), entries, whole[begin:])
+        assert parts.file() == whole
+        return parts
+
+    def file(self, version: int = 3, count: int | None = None) -> bytes:
+        """The file that they make, aligned as the format wants it."""
+        head = b"GGUF" + struct.pack("<IQQ", version, len(self.entries) if count is None else count, self.key_count) + self.keys
+        head += b"".join(entry.written() for entry in self.entries)
+        return head + bytes(-len(head) % 32) + self.data
+
+    def but(self, **said: Any) -> bytes:
+        """The file, whose second tensor says something else of itself."""
+        first, second, *rest = self.entries
+        return replace(self, entries=(first, replace(second, **said), *rest)).file()
+
+    def after(self, key: bytes) -> bytes:
+        """The file with another key before its own ones."""
+        return replace(self, keys=key + self.keys, key_count=self.key_count + 1).file()
 
 
-FILES = {
-    "truncated.gguf": gguf(entry(shape=(64, 64))),
-    "overlapping.gguf": gguf(entry(), entry(b"output.weight", offset=32)),
-    "long-text.gguf": gguf(keys=text(b"general.architecture") + struct.pack("<I", 8) + text(b"llama", HUGE), key_count=1),
-    "long-array.gguf": gguf(keys=text(b"a") + struct.pack("<IIQ", 9, 5, HUGE), key_count=1),
-    "many-texts.gguf": gguf(keys=text(b"a") + struct.pack("<IIQ", 9, 8, 1 << 40), key_count=1),
-    "nested-arrays.gguf": gguf(keys=text(b"a") + struct.pack("<IIQ", 9, 9, 4), key_count=1),
-    "many-tensors.gguf": gguf(count=HUGE),
-    "far-offset.gguf": gguf(entry(offset=HUGE)),
-    "negative-offset.gguf": gguf(entry(offset=2**64 - 32)),
-    "overflowing-shape.gguf": gguf(entry(shape=(1 << 40, 1 << 40))),
-    "shape-of-nothing.gguf": gguf(entry(shape=(0, 4))),
-    "unknown-type.gguf": gguf(entry(kind=99)),
-    "no-weights.gguf": gguf(entry(kind=24)),
-    "path.gguf": gguf(entry(b"../../etc/passwd")),
-    "twice.gguf": gguf(entry(), entry(offset=4096)),
-    "old.gguf": b"GGUF" + struct.pack("<IQQ", 1, 0, 0),
-    "empty.gguf": b"",
-    "pickle.gguf": PICKLE,
-    "pickle.bin": PICKLE,
-    "unknown.bin": bytes(64),
-}
+def array(kind: int, count: int) -> bytes:
+    """A key with the head of an array, and nothing in it."""
+    return text(b"a") + struct.pack("<IIQ", 9, kind, count)
+
+
+def singles(good: Parts) -> dict[str, tuple[bytes, str]]:
+    """Single files, each with one thing wrong, and what is said of it."""
+    first, second = good.entries[0], good.entries[1]
+    return {
+        "truncated.gguf": (good.file()[:-100], "bytes at .*, but the file has"),
+        "overlapping.gguf": (good.but(offset=first.offset), "overlap"),
+        "misaligned.gguf": (good.but(offset=second.offset + 8), "an alignment of 32"),
+        "long-text.gguf": (good.after(text(b"a") + struct.pack("<I", 8) + text(b"llama", HUGE)), "are claimed at byte .*, past the end of"),
+        "long-array.gguf": (good.after(array(5, HUGE)), "are claimed at byte .*, past the end of"),
+        "many-texts.gguf": (good.after(array(8, 1 << 40)), "claims 1,099,511,627,776 texts"),
+        "nested-arrays.gguf": (good.after(array(9, 4)), "is an array of unknown type 9"),
+        "unknown-value.gguf": (good.after(text(b"a") + struct.pack("<I", 13)), "has a value of unknown type 13"),
+        "key-twice.gguf": (good.after(text(b"general.name") + struct.pack("<I", 8) + text(b"a")), "'general.name' stands twice"),
+        "many-tensors.gguf": (good.file(count=HUGE), "tensors, more than the 65,536"),
+        "far-offset.gguf": (good.but(offset=HUGE), "bytes at .*, but the file has"),
+        "negative-offset.gguf": (good.but(offset=2**64 - 32), "bytes at .*, but the file has"),
+        "overflowing-shape.gguf": (good.but(shape=(1 << 40, 1 << 40)), "bytes at .*, but the file has"),
+        "shape-of-nothing.gguf": (good.but(shape=(0, 4)), "which blocks of 1 do not fill"),
+        "many-axes.gguf": (good.but(shape=(1,) * 9), "has 9 axes"),
+        "unknown-type.gguf": (good.but(kind=99), "is of type 99, which is not known"),
+        "no-weights.gguf": (good.but(kind=24), "is of type 24, which is not known"),
+        "path.gguf": (good.but(name=b"../../etc/passwd"), "is no tensor's name"),
+        "twice.gguf": (good.but(name=first.name), "a tensor's name stands twice"),
+        "old.gguf": (good.file(version=1), "GGUF version 1, known are"),
+        "without-architecture.gguf": (Parts(b"", 0, good.entries, good.data).file(), "holds a model of the architecture 'None'"),
+        "empty.gguf": (b"", "not a GGUF file"),
+        "pickle.gguf": (PICKLE, "not a GGUF file"),
+        "pickle.bin": (PICKLE, "is a pickle"),
+        "unknown.bin": (bytes(64), "is a pickle, or may be one"),
+    }
 
 
 def folders(good: dict[str, bytes]) -> dict[str, dict[str, bytes]]:
@@ -118,18 +179,21 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> dict:
     place = tmp_path_factory.mktemp("hostile")
     write(outside(), place / "good")
     wrong = folders({path.name: path.read_bytes() for path in (place / "good").iterdir()})
-    for name, data in FILES.items():
-        (place / name).write_bytes(data[:5000] if name == "truncated.gguf" else data)
+    write_gguf(outside(), place / "good.gguf")
+    single = singles(Parts.of(place / "good.gguf"))
+    for name, (data, _) in single.items():
+        (place / name).write_bytes(data)
     for name, files in wrong.items():
         (place / name).mkdir()
         for file, data in files.items():
             (place / name / file).write_bytes(data)
     before = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
-    names = [*FILES, *wrong, "good"]
+    names = [*single, *wrong, "good"]
     done = subprocess.run([sys.executable, "-c", TRIAL, str(place), *names], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     made = {str(path.relative_to(place)) for path in place.rglob("*") if path not in before}
-    return json.loads(done.stdout.splitlines()[-1]) | {"place": place, "made": made, "names": names[:-1]}
+    why = {name: told for name, (_, told) in single.items()}
+    return json.loads(done.stdout.splitlines()[-1]) | {"place": place, "made": made, "names": names[:-1], "why": why}
 
 
 def test_every_one_is_refused_in_one_line_that_names_it(trial: dict) -> None:
@@ -138,6 +202,11 @@ def test_every_one_is_refused_in_one_line_that_names_it(trial: dict) -> None:
         code, said = trial["told"][name]
         assert code == 2 and said.startswith("error: ") and said.count("\n") == 1, (name, code, said)
         assert str(trial["place"] / name) in said and "Traceback" not in said, (name, said)
+
+
+def test_a_single_file_is_refused_for_the_one_thing_that_is_wrong_with_it(trial: dict) -> None:
+    for name, why in trial["why"].items():
+        assert re.search(why, trial["told"][name][1]), (name, why, trial["told"][name])
 
 
 def test_nothing_is_written(trial: dict) -> None:

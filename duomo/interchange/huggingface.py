@@ -6,6 +6,7 @@ fixed table it is.
 
 import importlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,10 +20,11 @@ from torch import Tensor
 
 from duomo.disk import whole_folder
 from duomo.interchange import families, sentences
-from duomo.interchange.families import Config
+from duomo.interchange.families import Config, Family
 from duomo.interchange.format import Card, Format, Outside
 from duomo.interchange.template import jinja
 from duomo.interchange.tensors import PICKLES, WHOLE, read_json, tensors_in
+from duomo.model import cuts
 from duomo.recipe import ModelRecipe
 from duomo.tokenizer import CHAT_FORMATS, CONTROL, PLAIN, Tokenizer, chat_format
 
@@ -49,9 +51,7 @@ def read(folder: Path) -> Outside:
     tensors = tensors_in(folder)
     _refuse_sizes(recipe, len(tensors), folder)
     weights = families.inward(family, recipe, tensors, str(folder))
-    special, template = _special(folder), _template(folder)
-    chat, note = _chat(recipe, special, template)
-    tokenizer = (family.tokenizer or partial(_tokenizer, chat))(folder / TOKENIZER, recipe.vocab_size)
+    tokenizer, chat, note = _words(family, recipe, folder)
     card = replace(_card(folder), **sentences.card(folder))
     return Outside(recipe, weights, tokenizer, chat, replace(card, note=" ".join(filter(None, (family.note, note)))))
 
@@ -103,9 +103,20 @@ def fetch(name: str, folder: Path) -> Path:
 def _refuse_sizes(recipe: ModelRecipe, tensors: int, folder: Path) -> None:
     """A config may claim anything; nothing is made before it fits the files."""
     most = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    block, depth = recipe.block, max(recipe.encoder_depth, recipe.decoder_depth)
-    if depth > tensors or max(block.dim, block.head_width, block.heads, block.ff_width, recipe.vocab_size) > most:
+    block, depth = recipe.block, max(recipe.encoder_depth, recipe.decoder_depth, *(sense.depth for sense in recipe.senses.values()))
+    pieces = [max(math.prod(cut.size) // math.prod(cut.hop), cut.patch_features) for cut in cuts(recipe).values()]
+    if depth > tensors or max(block.dim, block.head_width, block.heads, block.ff_width, recipe.vocab_size, *pieces) > most:
         raise ValueError(f"{folder / CONFIG}: claims a model of {depth} layers and width {block.dim}, more than its {tensors} tensors hold")
+
+
+def _words(family: Family, recipe: ModelRecipe, folder: Path) -> tuple[Tokenizer, str, str]:
+    """The tokenizer, the name of the chat format, and what is to be said about either."""
+    if family.wordless is not None:
+        tokenizer, note = family.wordless(folder)
+        return tokenizer, PLAIN, note
+    special, template = _special(folder), _template(folder)
+    chat, note = _chat(recipe, special, template)
+    return (family.tokenizer or partial(_tokenizer, chat))(folder / TOKENIZER, recipe.vocab_size), chat, note
 
 
 def _tokenizer(chat: str, path: Path, vocab_size: int) -> Tokenizer:

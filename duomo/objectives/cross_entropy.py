@@ -20,10 +20,10 @@ def cross_entropy(model: "Model", batch: Batch) -> Loss:
     return summed(batch, label_nats(model, batch))
 
 
-def label_nats(model: "Model", batch: Batch) -> Tensor:
-    """(N,): -log p of each label of a batch."""
+def label_nats(model: "Model", batch: Batch, temperature: float = 1.0) -> Tensor:
+    """(N,): -log p of each label of a batch, at a temperature."""
     here_BT = batch.labels_BT != IGNORE
-    return target_nats(model, model.hidden(batch)[here_BT], batch.labels_BT[here_BT])
+    return target_nats(model, model.hidden(batch)[here_BT], batch.labels_BT[here_BT], temperature)
 
 
 def summed(batch: Batch, loss_N: Tensor) -> Loss:
@@ -37,10 +37,10 @@ def summed(batch: Batch, loss_N: Tensor) -> Loss:
     return Loss(zeros.index_add(0, document_N, loss_N * weight_N), zeros.index_add(0, document_N, weight_N))
 
 
-def target_nats(model: "Model", hidden_ND: Tensor, labels_N: Tensor) -> Tensor:
-    """(N,): -log p of each label."""
+def target_nats(model: "Model", hidden_ND: Tensor, labels_N: Tensor, temperature: float = 1.0) -> Tensor:
+    """(N,): -log p of each label, at a temperature."""
     chunks = zip(hidden_ND.split(CHUNK), labels_N.split(CHUNK), strict=True)
-    nats = [F.cross_entropy(model.logits(hidden).float(), labels, reduction="none") for hidden, labels in chunks]
+    nats = [F.cross_entropy(model.logits(hidden).float() / temperature, labels, reduction="none") for hidden, labels in chunks]
     return torch.cat(nats) if nats else hidden_ND.new_zeros(0)
 
 

@@ -22,6 +22,7 @@ class Rollout(Batch):
     reward_B: Tensor
     advantage_B: Tensor  # how much better than its group
     nats_BT: Tensor | None = None  # -log p of each label when it was drawn; None: the model has not changed since
+    temperature: float = 1.0  # at which it was drawn: that is the distribution whose probabilities count
 
 
 def grpo(frozen: Frozen, clip: float = 0.2, kl: float = 0.0) -> Objective:
@@ -37,14 +38,14 @@ def grpo(frozen: Frozen, clip: float = 0.2, kl: float = 0.0) -> Objective:
     def objective(model: "Model", batch: Batch) -> Loss:
         assert isinstance(batch, Rollout)
         here_BT = batch.labels_BT != IGNORE
-        nats_N = label_nats(model, batch)
+        nats_N = label_nats(model, batch, batch.temperature)
         before_N = nats_N.detach() if batch.nats_BT is None else batch.nats_BT[here_BT]
         advantage_N = batch.advantage_B[here_BT.nonzero()[:, 0]]
         ratio_N = (before_N - nats_N).exp()
         loss_N = -torch.minimum(ratio_N * advantage_N, ratio_N.clamp(1 - clip, 1 + clip) * advantage_N)
         if kl:
             with frozen() as reference, torch.no_grad():
-                wanted_N = label_nats(reference, batch)
+                wanted_N = label_nats(reference, batch, batch.temperature)
             loss_N = loss_N + kl * divergence(nats_N - wanted_N)
         return summed(batch, loss_N)
 
@@ -61,6 +62,8 @@ def divergence(gap_N: Tensor) -> Tensor:
 
 def advantages(reward_B: Tensor, group: int) -> Tensor:
     """(B,): each reward less the mean of its group of consecutive rows, by the group's deviation; 0 where all are alike."""
-    reward_PG = reward_B.unflatten(0, (-1, group))
-    spread_P1 = reward_PG.std(1, keepdim=True, correction=0)
-    return ((reward_PG - reward_PG.mean(1, keepdim=True)) / spread_P1.clamp(min=1e-6)).flatten()
+    reward_PG = reward_B.double().unflatten(0, (-1, group))
+    alike_P1 = reward_PG.amax(1, keepdim=True) == reward_PG.amin(1, keepdim=True)  # exactly: the mean of equals is rounded
+    spread_P1 = reward_PG.std(1, keepdim=True, correction=0).masked_fill(alike_P1, 1.0)
+    above_PG = (reward_PG - reward_PG.mean(1, keepdim=True)) / spread_P1
+    return above_PG.masked_fill(alike_P1, 0.0).flatten().float()

@@ -37,6 +37,22 @@ def test_advantages_are_of_the_group():
     assert torch.allclose(found[1], torch.tensor([1.0, -1.0, 1.0, -1.0]))
 
 
+@pytest.mark.parametrize("reward", [37.1, 12.34, 0.3, -1.0, 0.0])
+@pytest.mark.parametrize("group", [2, 7, 8])
+def test_answers_that_score_alike_have_no_advantage_to_the_last_bit(reward, group):
+    assert not advantages(torch.tensor([reward] * group), group).any()
+
+
+def test_what_was_drawn_warm_is_read_at_that_temperature():
+    m, batch = redrawn(model(model_recipe())), rollout([1.0, 0.0, 0.25, 1.0])
+    _, found = gradient(m, replace(batch, temperature=2.0))
+    m.zero_grad()
+    here = batch.labels_BT != IGNORE
+    log_p = (m.logits(m.hidden(batch)[here]) / 2).log_softmax(-1).gather(1, batch.labels_BT[here][:, None])[:, 0]
+    (-log_p * batch.advantage_B[here.nonzero()[:, 0]]).sum().backward()
+    assert all(torch.allclose(p.grad, found[name], rtol=1e-3, atol=1e-4) for name, p in m.named_parameters() if name in found)
+
+
 def test_a_step_makes_the_better_answer_likelier():
     m, batch = redrawn(model(model_recipe())), rollout([1.0, 0.0, 0.0, 1.0])
     row_N = (batch.labels_BT != IGNORE).nonzero()[:, 0]

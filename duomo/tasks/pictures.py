@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
+from warnings import catch_warnings
 
 import numpy as np
 
@@ -91,22 +92,30 @@ def digit_of(text: str) -> int | None:
 
 
 def nearest_digits(known: Sequence[Picture], asked: Sequence[np.ndarray], neighbours: int = 3) -> list[int]:
-    """The classical answer: the digit of most of the nearest pictures by Euclidean distance of pixels (the smaller among equals)."""
-    known_PF, asked_QF = _flat([picture.pixels_HW for picture in known]), _flat(asked)
+    """The classical answer: `nearest_labels` of digits."""
+    return nearest_labels([p.pixels_HW for p in known], [p.digit for p in known], asked, neighbours)
+
+
+def nearest_labels(
+    known: Sequence[np.ndarray], labels: Sequence[int], asked: Sequence[np.ndarray], neighbours: int = 3
+) -> list[int]:
+    """The label of most of the nearest pictures by Euclidean distance of pixels (the smaller among equals)."""
+    known_PF, asked_QF = _flat(known), _flat(asked)
     far_QP = (known_PF**2).sum(1) - 2 * asked_QF @ known_PF.T  # less the square of the asked, the same for all
     near_QN = np.argsort(far_QP, axis=1, kind="stable")[:, :neighbours]
-    votes = np.array([picture.digit for picture in known])[near_QN]
-    return [int(np.bincount(row).argmax()) for row in votes]
+    return [int(np.bincount(row).argmax()) for row in np.array(labels)[near_QN]]
 
 
-def regressed_digits(known: Sequence[Picture], asked: Sequence[np.ndarray]) -> list[int]:
+def regressed_labels(known: Sequence[np.ndarray], labels: Sequence[int], asked: Sequence[np.ndarray]) -> list[int]:
     """The other classical answer: logistic regression on pixels. Raises ValueError where scikit-learn is missing."""
     try:
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
     except ImportError as error:
         raise ValueError("the classical baselines need scikit-learn: pip install 'duomo[evaluate]'") from error
-    model = LogisticRegression(max_iter=200).fit(_flat([picture.pixels_HW for picture in known]), [picture.digit for picture in known])
-    return [int(digit) for digit in model.predict(_flat(asked))]
+    with catch_warnings(action="ignore", category=ConvergenceWarning):  # 200 rounds are where more no longer help unseen pictures
+        model = LogisticRegression(max_iter=200).fit(_flat(known), labels)
+    return [int(label) for label in model.predict(_flat(asked))]
 
 
 def _picture(sample: Sample) -> Picture:

@@ -4,7 +4,7 @@ import numpy as np
 
 from duomo.tasks import build
 from duomo.tasks.media_test import TINY, TinyStore, glyph
-from duomo.tasks.pictures import SIDE, Picture, beside, nearest_digits, pictures, redrawn, regressed_digits
+from duomo.tasks.pictures import SIDE, Picture, beside, nearest_digits, pictures, redrawn, regressed_labels
 
 
 class Doubled(TinyStore):
@@ -37,7 +37,8 @@ def test_redrawing_changes_a_picture_and_keeps_it_recognisable():
     drawn = [redrawn(picture.pixels_HW, Random(i)) for i, picture in enumerate(known)]
     assert all(d.shape == (SIDE, SIDE) and d.dtype == np.uint8 and (d != p.pixels_HW).any() for d, p in zip(drawn, known, strict=True))
     assert sum(found == digit for digit, found in enumerate(nearest_digits(known, drawn, neighbours=1))) >= 8
-    assert regressed_digits(known, [p.pixels_HW for p in known]) == list(range(10))
+    shown = [p.pixels_HW for p in known]
+    assert regressed_labels(shown, list(range(10)), shown) == list(range(10))
 
 
 def test_wild_paper_is_sometimes_light():

@@ -23,7 +23,7 @@ from duomo.tasks.speaking import (
 )
 from duomo.tasks.swap import show
 from duomo.tasks.task import Split, Store, Task
-from duomo.tasks.words import LANGUAGES, VOCABULARY, join, number
+from duomo.tasks.words import LANGUAGES, VOCABULARY, join, known, number
 
 QUESTIONS: Mapping[str, str] = {"en": "transcribe", "zh": "写下来"}
 OTHERS: Mapping[str, tuple[str, ...]] = {"en": ("", "what is this?"), "zh": ("", "这是什么？")}  # also learned
@@ -33,18 +33,23 @@ SHARES = 10  # of sentences: one for the test, one for validation, the rest to l
 COMPARED = 2000  # training clips that the classical baseline knows
 
 
-def speech(clips: int = 9000, valid: int = 100, test: int = 400, noise: float = 0.2, bend: float = 0.09, seed: int = 0) -> Task:
-    """Write down what is said, half English and half Mandarin.
+def speech(
+    clips: int = 9000, valid: int = 100, test: int = 400, noise: float = 0.2, bend: float = 0.09,
+    languages: Sequence[str] = LANGUAGES, seed: int = 0,
+) -> Task:  # fmt: skip
+    """Write down what is said, half English and half Mandarin, or all in one of the `languages`.
 
     The voices of the test are heard nowhere else, and of its sentences only single words are. `noise`: share of training
     clips with hiss; `bend`: by how much their throats are stretched at most.
     """
     counts: Mapping[Split, int] = {"train": clips, "valid": valid, "test": test}
+    chosen = known(languages)
+    rates = {"en": error_rate("WER (English)", "en"), "zh": error_rate("CER (Mandarin)", "zh")}
     return Task(
         name="speech",
-        samples=lambda split, store: _samples(split, store, Random(f"speech {seed} {split}"), counts[split], noise, bend),
+        samples=lambda split, store: _samples(split, store, Random(f"speech {seed} {split}"), counts[split], noise, bend, chosen),
         score=transcript_row,
-        metrics=(error_rate("WER (English)", "en"), error_rate("CER (Mandarin)", "zh")),
+        metrics=tuple(rates[language] for language in chosen),
         baselines=_baselines,
         control=control,
         sources=(SOURCE,),
@@ -75,10 +80,12 @@ def sentence(split: Split, language: str, random: Random) -> list[str]:
             return items
 
 
-def _samples(split: Split, store: Store, random: Random, count: int, noise: float, bend: float) -> Iterator[Sample]:
+def _samples(
+    split: Split, store: Store, random: Random, count: int, noise: float, bend: float, languages: Sequence[str]
+) -> Iterator[Sample]:
     speak: Callable[..., bytes] = store.open(SOURCE).speak
     for i in range(count):
-        language = LANGUAGES[i % 2]
+        language = languages[i % len(languages)]
         words, voice = sentence(split, language, random), random.choice(voices(split, language))
         train = split == "train"
         sound_L, rate = spoken(" ".join(words), voice, speak, random, bend if train else 0)

@@ -1,7 +1,7 @@
 """Words that the made samples say and write: numbers, directions and a small everyday vocabulary, in English and Chinese."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 LANGUAGES = ("en", "zh")
 
@@ -44,6 +44,14 @@ VOCABULARY: Mapping[str, tuple[str, ...]] = {
         """.split()
     ),
 }
+
+
+def known(languages: Sequence[str]) -> tuple[str, ...]:
+    """The same languages. Raises ValueError for none, and for one that the words are not in."""
+    strange = [language for language in languages if language not in LANGUAGES]
+    if strange or not languages:
+        raise ValueError(f"languages {list(languages)}: give one or more of {', '.join(LANGUAGES)}")
+    return tuple(languages)
 
 
 def number(value: int, language: str) -> str:

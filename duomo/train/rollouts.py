@@ -52,6 +52,11 @@ class Speaking:
     root: Path = Path()
     micro_batches: int = 1
 
+    @property
+    def most(self) -> int:
+        """Tokens of an answer."""
+        return self.recipe.max_tokens or self.max_tokens
+
 
 def rollouts(speaking: Speaking, questions: Questions, first: int, last: int) -> Iterator[list[Batch]]:
     """The micro-batches of steps first … last - 1, made of answers drawn when they are asked for: between two optimizer steps.
@@ -67,10 +72,13 @@ def rollouts(speaking: Speaking, questions: Questions, first: int, last: int) ->
 
 
 def _gathered(speaking: Speaking, asked: Sequence[tuple[Sample, Reward]], seed: int, number: int) -> list[Batch]:
-    """One set of answers, scored, beside the others to the same question."""
+    """One set of answers, scored, beside the others to the same question; a question that leaves no room for one is left out."""
     model, group = speaking.model, speaking.recipe.answers
     opened = [render(sample, speaking.tokenizer, cuts(model.recipe), speaking.root, answer=False) for sample, _ in asked]
-    items = [item for item in opened for _ in range(group)]
+    kept = [place for place, item in enumerate(opened) if len(item.ids) + speaking.most <= model.recipe.max_positions]
+    if not kept:
+        raise ValueError(f"none of a step's questions leaves room for {speaking.most} tokens; lower train.rollouts.max_tokens")
+    asked, items = [asked[place] for place in kept], [opened[place] for place in kept for _ in range(group)]
     random = int(np.random.default_rng((seed, number)).integers(2**31))
     said = _said(speaking, items, random)
     stop, rewards = speaking.tokenizer.stop_id, list[float]()
@@ -84,15 +92,12 @@ def _gathered(speaking: Speaking, asked: Sequence[tuple[Sample, Reward]], seed: 
 
 def _said(speaking: Speaking, items: Sequence[Rendered], seed: int) -> list[list[int]]:
     """The ids of each answer, with the one that ends it, if it came to an end."""
-    model, most, stop = speaking.model, speaking.recipe.max_tokens or speaking.max_tokens, speaking.tokenizer.stop_id
-    longest = max(len(item.ids) for item in items)
-    if longest + most > model.recipe.max_positions:
-        raise ValueError(f"a question of {longest} tokens leaves no room for {most} more; lower train.rollouts.max_tokens")
+    model, stop = speaking.model, speaking.tokenizer.stop_id
     batch = move(check(prompt(items, model.recipe.shape), model.placeholder), next(model.parameters()).device)
     training = model.training
     with speaking.open():
         model.eval()
-        drawn = list(generate(model, batch, Sampling(most, speaking.recipe.temperature, seed=seed), stop))
+        drawn = list(generate(model, batch, Sampling(speaking.most, speaking.recipe.temperature, seed=seed), stop))
     model.train(training)
     said = torch.stack(drawn, 1).tolist()
     return [row[: row.index(stop) + 1] if stop in row else row for row in said]
@@ -104,11 +109,11 @@ def _answered(item: Rendered, ids: list[int]) -> Rendered:
 
 
 def _batches(speaking: Speaking, rows: Sequence[list[Rendered]], reward_B: torch.Tensor, advantage_B: torch.Tensor) -> list[Batch]:
-    size, made = -(-len(rows) // speaking.micro_batches), list[Batch]()
+    size, warm, made = -(-len(rows) // speaking.micro_batches), speaking.recipe.temperature, list[Batch]()
     for at in range(0, len(rows), size):
         batch = check(collate(rows[at : at + size], speaking.model.recipe.shape), speaking.model.placeholder)
         part = slice(at, at + size)
-        rollout = Rollout(**vars(batch), reward_B=reward_B[part], advantage_B=advantage_B[part])
+        rollout = Rollout(**vars(batch), reward_B=reward_B[part], advantage_B=advantage_B[part], temperature=warm)
         made.append(_remembering(speaking.model, rollout) if speaking.recipe.updates > 1 else rollout)
     return made
 
@@ -117,6 +122,7 @@ def _batches(speaking: Speaking, rows: Sequence[list[Rendered]], reward_B: torch
 def _remembering(model: Model, batch: Rollout) -> Rollout:
     """With what each label costs now, for the ratio to what it will cost after an update."""
     here_BT, there = batch.labels_BT != IGNORE, move(batch, next(model.parameters()).device)
-    nats_BT = torch.zeros(here_BT.shape)
-    nats_BT[here_BT] = label_nats(model, there).cpu()
+    nats_BT, training = torch.zeros(here_BT.shape), model.training
+    nats_BT[here_BT] = label_nats(model.eval(), there, batch.temperature).cpu()  # as it answered: nothing dropped out
+    model.train(training)
     return replace(batch, nats_BT=nats_BT)

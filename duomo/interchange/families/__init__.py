@@ -12,6 +12,8 @@ from duomo.interchange.families.fields import Fields
 from duomo.interchange.families.gpt2 import GPT2
 from duomo.interchange.families.llama import LLAMA, MISTRAL
 from duomo.interchange.families.qwen import QWEN2, QWEN3
+from duomo.interchange.families.siglip import SIGLIP, SIGLIP_BOTH
+from duomo.interchange.families.vit import VIT
 from duomo.interchange.families.whisper import WHISPER
 from duomo.recipe import BlockRecipe, ModelRecipe, RopeScaling
 
@@ -25,6 +27,10 @@ FAMILIES: dict[str, Family] = {
     "BertForMaskedLM": BERT,
     "BertForPreTraining": BERT,
     "WhisperForConditionalGeneration": WHISPER,
+    "SiglipVisionModel": SIGLIP,
+    "SiglipModel": SIGLIP_BOTH,
+    "ViTModel": VIT,
+    "ViTForImageClassification": VIT,
 }
 __all__ = ["FAMILIES", "Config", "Family", "Fields", "Names", "Place", "family_of", "inward", "outward", "recipe_of", "said"]
 

@@ -3,9 +3,8 @@
 Reference: modeling_bert.py of transformers.
 """
 
-from duomo.interchange.families.family import Config, Family, Names, Place, both, layers
+from duomo.interchange.families.family import ACTIVATIONS, BIAS, WORDS, Config, Family, Names, Place, both, layers
 from duomo.interchange.families.fields import Fields
-from duomo.interchange.families.gpt2 import ACTIVATIONS, BIAS, WORDS
 from duomo.recipe import BlockRecipe, ModelRecipe
 
 MAPS = {"attn.q": "attention.self.query", "attn.k": "attention.self.key", "attn.v": "attention.self.value",

@@ -6,7 +6,7 @@ A family says `recipe` (config -> ModelRecipe), `names` (where each tensor of `M
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,13 @@ from torch import Tensor
 
 from duomo.interchange.families.fields import Fields
 from duomo.interchange.format import Lazy
-from duomo.recipe import ModelRecipe
+from duomo.recipe import ModelRecipe, Projection
 from duomo.tokenizer import Tokenizer
 
 Config = dict[str, Any]
+BIAS: tuple[Projection, ...] = ("q", "k", "v", "out", "up", "down")
+ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu": "gelu_erf", "relu": "relu"}
+WORDS = {"gelu_tanh": "gelu_new", "gelu_erf": "gelu", "relu": "relu", "swiglu": "silu"}
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Place:
     """Where one of the house's tensors lies outside: in which tensor, and how.
 
     `turned`: kept as (in, out). `part` of `parts`: one of several of equal height that are kept as one (GPT-2's q, k and v).
-    `shape`: kept in another shape of as many numbers, as a patch's convolution is.
+    `shape`: kept as a convolution over patches of this shape, (outputs, features, *sides); here a patch has its features fastest.
+    `lone`: kept with an axis of one before all others.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Place:
     part: int = 0
     parts: int = 1
     shape: tuple[int, ...] = ()
+    lone: bool = False
 
 
 Names = dict[str, Place]
@@ -55,12 +60,15 @@ class Family:
     older: Mapping[str, str] = field(default_factory=dict)  # ends of names as early files have them -> as they are today
     note: str = ""  # what of it stays out
     tokenizer: Callable[[Path, int], Tokenizer] | None = None  # reads tokenizer.json for a vocabulary of this size; None: as it is
+    wordless: Callable[[Path], tuple[Tokenizer, str]] | None = None  # of a model without words: control tokens; a note on its folder
+    joined: Callable[[ModelRecipe, Lazy], Lazy] | None = None  # tensors of ours out of those that lie in several outside
+    parted: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None  # the inverse of `joined`
 
 
 def layers(depth: int, ours: str, theirs: str, parts: Mapping[str, Place]) -> dict[str, Place]:
     """The parts of one layer, for every layer: `ours` and `theirs` hold the layer's number as {}."""
     return {
-        f"{ours.format(layer)}.{name}": Place(f"{theirs.format(layer)}.{p.name}", p.turned, p.part, p.parts, p.shape)
+        f"{ours.format(layer)}.{name}": replace(p, name=f"{theirs.format(layer)}.{p.name}")
         for layer in range(depth)
         for name, p in parts.items()
     }
@@ -84,11 +92,13 @@ def inward(family: Family, recipe: ModelRecipe, tensors: Mapping[str, Tensor], w
         raise ValueError(f"{where}: {_some(missing)} missing, which {family.architecture} has")
     if extra:
         raise ValueError(f"{where}: {_some(extra)} left over, which {family.architecture} has not; nothing is loaded in part")
-    return Lazy({ours: partial(_inward, place, tensors, found[place.name], where) for ours, place in names.items()})
+    held = Lazy({ours: partial(_inward, place, tensors, found[place.name], where) for ours, place in names.items()})
+    return family.joined(recipe, held) if family.joined else held
 
 
 def outward(family: Family, recipe: ModelRecipe, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A file's tensors out of the house's."""
+    weights = family.parted(weights) if family.parted else weights
     grouped: dict[str, list[tuple[Place, str]]] = {}
     for ours, place in family.names(recipe).items():
         grouped.setdefault(place.name, []).append((place, ours))
@@ -114,9 +124,13 @@ def _found(family: Family, tensors: Iterable[str], where: str) -> dict[str, str]
 def _inward(place: Place, tensors: Mapping[str, Tensor], name: str, where: str) -> Tensor:
     tensor = tensors[name]
     if place.shape:
-        if tuple(tensor.shape[1:]) != place.shape[1:] or tensor.shape[0] != place.shape[0]:
+        if tuple(tensor.shape) != place.shape:
             raise ValueError(f"{where}: {name} has the shape {tuple(tensor.shape)}, not {place.shape}")
-        tensor = tensor.flatten(1)
+        tensor = tensor.movedim(1, -1).flatten(1)
+    if place.lone:
+        if tensor.ndim < 2 or len(tensor) != 1:
+            raise ValueError(f"{where}: {name} has the shape {tuple(tensor.shape)}, but its first axis must be of one")
+        tensor = tensor[0]
     if place.turned:
         tensor = tensor.t()
     if len(tensor) % place.parts:
@@ -128,7 +142,10 @@ def _outward(parts: list[tuple[Place, Tensor]]) -> Tensor:
     ordered = sorted(parts, key=lambda pair: pair[0].part)
     place, tensor = ordered[0][0], torch.cat([tensor for _, tensor in ordered])
     tensor = tensor.t() if place.turned else tensor
-    return (tensor.reshape(place.shape) if place.shape else tensor).contiguous()
+    if place.shape:
+        outputs, features, *sides = place.shape
+        tensor = tensor.reshape(outputs, *sides, features).movedim(-1, 1)
+    return (tensor[None] if place.lone else tensor).contiguous()
 
 
 def _some(names: list[str]) -> str:

@@ -3,13 +3,10 @@
 Reference: modeling_gpt2.py of transformers.
 """
 
-from duomo.interchange.families.family import Config, Family, Names, Place, both, layers
+from duomo.interchange.families.family import ACTIVATIONS, BIAS, WORDS, Config, Family, Names, Place, both, layers
 from duomo.interchange.families.fields import Fields
-from duomo.recipe import BlockRecipe, ModelRecipe, Projection
+from duomo.recipe import BlockRecipe, ModelRecipe
 
-BIAS: tuple[Projection, ...] = ("q", "k", "v", "out", "up", "down")
-ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu": "gelu_erf", "relu": "relu"}
-WORDS = {"gelu_tanh": "gelu_new", "gelu_erf": "gelu", "relu": "relu", "swiglu": "silu"}
 HEAD = "lm_head.weight"
 BUFFERS = r"h\.\d+\.attn\.(bias|masked_bias)"  # the causal mask, in old files
 

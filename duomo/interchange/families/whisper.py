@@ -4,14 +4,12 @@ Reference: `modeling_whisper.py` of transformers.
 """
 
 import json
-from functools import partial
 from pathlib import Path
 
 import tokenizers
 
 from duomo.interchange.families.family import Config, Family, Names, Place, both, layers
 from duomo.interchange.families.fields import Fields
-from duomo.interchange.format import Lazy, Outside
 from duomo.modalities.audio import AUDIO
 from duomo.recipe import BlockRecipe, CutRecipe, ModelRecipe, Projection, SenseRecipe
 from duomo.tokenizer import PLAIN, Tokenizer
@@ -84,16 +82,6 @@ def config(recipe: ModelRecipe) -> Config:
         "is_encoder_decoder": True,
         "tie_word_embeddings": recipe.tied,
     }
-
-
-def ears(outside: Outside) -> tuple[SenseRecipe, Lazy]:
-    """The encoder alone, as the audio sense of another model: frozen, with a projector that is still to be trained.
-
-    The weights go by the names of that model's `state_dict`; those of the projector are not among them.
-    """
-    recipe = outside.model.senses[EARS].model_copy(update={"project": True, "frozen": True})
-    own = (name for name in outside.weights if name.startswith(f"senses.{EARS}."))
-    return recipe, Lazy({name: partial(outside.weights.__getitem__, name) for name in own})
 
 
 def read_tokenizer(path: Path, vocab_size: int) -> Tokenizer:
