@@ -48,7 +48,7 @@ class BlockRecipe(Part):
     norm_first: bool = True
     feedforward: Literal["swiglu", "gelu_erf", "gelu_tanh", "relu"] = "swiglu"
     position: Literal["rotary", "learned", "sinusoidal", "none"] = "rotary"
-    theta: float = Field(10_000.0, gt=0)
+    theta: float = Field(10_000.0, gt=1)
     scaling: RopeScaling | None = None
     bias: tuple[Projection, ...] = ()
     norm_bias: bool = True  # of a layer norm

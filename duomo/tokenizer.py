@@ -22,21 +22,27 @@ class ChatFormat:
     open: Callable[[str], tuple[str, ...]]  # before a message of this role
     close: Callable[[str], tuple[str, ...]]  # after it; learned where the message is
     stop: str  # what ends an answer
-    system: str = ""  # what the system says where a conversation begins without it
+    system: str | None = None  # what the system says where a conversation begins without it; None: it says nothing
+    mark: str = ""  # words by which its template is told from one that is written alike
 
 
 CHATML = ChatFormat((), lambda role: ("<|im_start|>", f"{role}\n"), lambda role: ("<|im_end|>", "\n"), "<|im_end|>")
+LLAMA3 = ChatFormat(
+    ("<|begin_of_text|>",),
+    lambda role: ("<|start_header_id|>", role, "<|end_header_id|>", "\n\n"),
+    lambda role: ("<|eot_id|>",),
+    "<|eot_id|>",
+)
+DATES = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"  # as the template has them that is told no other day
 CHAT_FORMATS: dict[str, ChatFormat] = {
     "duomo": ChatFormat(("<|bos|>",), lambda role: (f"<|{role}|>",), lambda role: ("<|end|>",) if role == "assistant" else (), "<|end|>"),
     "chatml": CHATML,
     "smollm2": replace(CHATML, system="You are a helpful AI assistant named SmolLM, trained by Hugging Face"),
     "qwen2": replace(CHATML, system="You are a helpful assistant."),
     "qwen2.5": replace(CHATML, system="You are Qwen, created by Alibaba Cloud. You are a helpful assistant."),
-    "llama3": ChatFormat(
-        ("<|begin_of_text|>",),
-        lambda role: ("<|start_header_id|>", role, "<|end_header_id|>", "\n\n"),
-        lambda role: ("<|eot_id|>",),
-        "<|eot_id|>",
+    "llama3": LLAMA3,
+    "llama3.1": replace(
+        LLAMA3, open=lambda role: (*LLAMA3.open(role)[:-1], "\n\n" + DATES * (role == "system")), system="", mark="Cutting Knowledge Date"
     ),
     "bert": ChatFormat(("[CLS]",), lambda role: (), lambda role: ("[SEP]",), "[SEP]"),  # encoders: one text between its two marks
     "roberta": ChatFormat(("<s>",), lambda role: (), lambda role: ("</s>",), "</s>"),
@@ -138,7 +144,7 @@ class Tokenizer:
     def introduced(self, system: str) -> "Tokenizer":
         """The same tokenizer, whose conversations begin with this system message; none where it is empty."""
         other = copy.copy(self)
-        other.chat = replace(self.chat, system=system)
+        other.chat = replace(self.chat, system=system or None)
         return other
 
     def encode(self, text: str) -> list[int]:
@@ -178,16 +184,17 @@ def chat_format(special: Iterable[str], template: str = "") -> str | None:
     """The name of the chat format that these control tokens allow and this template, in whatever language, shows by its texts.
 
     Those that mark no turns are for encoders, which do not chat. A template shows a format by the control tokens of its turns; of
-    several, the one whose default system message is the longest that stands in the template. None where none fits.
+    several, the one of which the longest mark and default system message stand in the template. None where none fits.
     """
     there = set(special)
     turns = {name: chat for name, chat in CHAT_FORMATS.items() if chat.open("user")}
     fitting = {name: chat for name, chat in turns.items() if {*chat.begin, *chat.close("assistant")} - {"\n"} <= there}
     if not template:
-        return next((name for name, chat in fitting.items() if not chat.system), None)
-    shown = {name: (chat.system, *there.intersection(chat.open("user") + chat.close("assistant"))) for name, chat in fitting.items()}
+        return next((name for name, chat in fitting.items() if chat.system is None), None)
+    words = {name: (chat.system or "", chat.mark) for name, chat in fitting.items()}
+    shown = {name: (*words[name], *there.intersection(chat.open("user") + chat.close("assistant"))) for name, chat in fitting.items()}
     told = [name for name, texts in shown.items() if all(text in template for text in texts)]
-    return max(told, key=lambda name: len(CHAT_FORMATS[name].system), default=None)
+    return max(told, key=lambda name: sum(map(len, words[name])), default=None)
 
 
 def plain(inner: tokenizers.Tokenizer) -> ChatFormat:

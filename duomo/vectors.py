@@ -63,6 +63,19 @@ class Embedder:
         ids = self.tokenizer.encode(text)
         return ids.count(self.tokenizer.unknown_id) / max(1, len(ids)) if self.tokenizer.unknown_id is not None else 0.0
 
+    def is_cut(self, text: str, kind: str = PASSAGE) -> bool:
+        """Whether a text has more tokens than are read."""
+        before, after, room = self._marks()
+        return len(self.tokenizer.encode(self.prefixes.get(kind, "") + text)) > room
+
+    def _marks(self) -> tuple[list[int], list[int], int]:
+        """What stands before a text and after it, and how many tokens there is room for between."""
+        chat = self.tokenizer.chat
+        before = [*self.tokenizer.pieces(chat.begin), *self.tokenizer.pieces(chat.open("user"))]
+        after = list(self.tokenizer.pieces(chat.close("user")))
+        most = min(self.longest or self.model.recipe.max_positions, self.model.recipe.max_positions)
+        return before, after, most - len(before) - len(after)
+
     def _row(self, text: str, kind: str, number: int) -> list[int]:
         """A text's ids between the model's marks."""
         if self.prefixes and kind not in self.prefixes:
@@ -71,12 +84,8 @@ class Embedder:
             raise ValueError(f"text {number} is empty; leave it out")
         if (share := self.unknown_share(text)) > self.unknown:
             raise ValueError(f"text {number} ({_short(text)!r}): {share:.0%} of it becomes unknown tokens; {ELSEWHERE}")
-        chat = self.tokenizer.chat
-        before = [*self.tokenizer.pieces(chat.begin), *self.tokenizer.pieces(chat.open("user"))]
-        after = list(self.tokenizer.pieces(chat.close("user")))
-        most = min(self.longest or self.model.recipe.max_positions, self.model.recipe.max_positions)
-        ids = self.tokenizer.encode(self.prefixes.get(kind, "") + text)
-        return before + ids[: most - len(before) - len(after)] + after
+        before, after, room = self._marks()
+        return before + self.tokenizer.encode(self.prefixes.get(kind, "") + text)[:room] + after
 
     def _vectors(self, rows: Sequence[list[int]]) -> Tensor:
         source = stream([[Rendered(row, [False] * len(row))] for row in rows], causal=False)

@@ -31,6 +31,9 @@ def run(folder: Path, words: Sequence[str], kind: str, out: Path | None, lines: 
         task = shown.add_task("embed", total=len(texts), note="")
         vectors_ND = made.embed(texts, kind, lambda count: shown.update(task, advance=count))
     seconds = time.perf_counter() - started
+    if cut := [number for number, text in enumerate(texts, 1) if made.is_cut(text, kind)]:
+        also = f" and {len(cut) - 1} more are" if len(cut) > 1 else " is"
+        print(f"note: text {cut[0]}{also} longer than the model reads; what is beyond is not in the vector", file=sys.stderr)
     if lines and out is None:
         return Report(f"embed {folder}", lines=tuple(json_lines(texts, vectors_ND)))
     out = out or Path(ARRAY)

@@ -55,7 +55,7 @@ def render(
     messages = sample.messages
     if not answer and messages and messages[-1].role == "assistant":
         messages = messages[:-1]
-    if tokenizer.chat.system and messages and messages[0].role != "system":
+    if tokenizer.chat.system is not None and messages and messages[0].role != "system":
         messages = (Message("system", (text(tokenizer.chat.system),)), *messages)
     out.add(list(tokenizer.pieces(tokenizer.chat.begin)), False)
     for message in messages:

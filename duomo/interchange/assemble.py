@@ -27,7 +27,10 @@ def model_of(outside: Outside) -> Model:
         if names:
             raise ValueError(f"{outside.card.title}: {min(names)} is {told} ({len(names)} in all); nothing is loaded in part")
     for name, shape in wanted.items():
-        tensor = outside.weights[name]
+        try:
+            tensor = outside.weights[name]
+        except (RuntimeError, IndexError, TypeError) as error:
+            raise ValueError(f"{outside.card.title}: {name} can not be made ({' '.join(str(error).split()):.120})") from error
         if tuple(tensor.shape) != shape:
             raise ValueError(f"{outside.card.title}: {name} has the shape {tuple(tensor.shape)}, but its config says {shape}")
         path, _, leaf = name.rpartition(".")

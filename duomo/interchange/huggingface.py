@@ -31,6 +31,7 @@ from duomo.tokenizer import CHAT_FORMATS, CONTROL, PLAIN, Tokenizer, chat_format
 CONFIG, TOKENIZER, TOKENIZER_CONFIG = "config.json", "tokenizer.json", "tokenizer_config.json"
 TEMPLATE, ABOUT = "chat_template.jinja", "README.md"
 FETCHED = ("*.safetensors", "*.json", TEMPLATE, "tokenizer.model", ABOUT)  # never code, never a pickle
+SHORT, MOST_LANGUAGES, MOST_TEXT = 80, 200, 1 << 20  # characters of a title; languages; bytes of a card or a template
 ENCODERS = ("bert", "roberta")  # chat formats of models that speak not
 
 
@@ -105,7 +106,8 @@ def _refuse_sizes(recipe: ModelRecipe, tensors: int, folder: Path) -> None:
     most = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     block, depth = recipe.block, max(recipe.encoder_depth, recipe.decoder_depth, *(sense.depth for sense in recipe.senses.values()))
     pieces = [max(math.prod(cut.size) // math.prod(cut.hop), cut.patch_features) for cut in cuts(recipe).values()]
-    if depth > tensors or max(block.dim, block.head_width, block.heads, block.ff_width, recipe.vocab_size, *pieces) > most:
+    learned = recipe.max_positions if block.position == "learned" else 0
+    if depth > tensors or max(block.dim, block.head_width, block.heads, block.ff_width, recipe.vocab_size, learned, *pieces) > most:
         raise ValueError(f"{folder / CONFIG}: claims a model of {depth} layers and width {block.dim}, more than its {tensors} tensors hold")
 
 
@@ -121,8 +123,9 @@ def _words(family: Family, recipe: ModelRecipe, folder: Path) -> tuple[Tokenizer
 
 def _tokenizer(chat: str, path: Path, vocab_size: int) -> Tokenizer:
     tokenizer = Tokenizer.load(path, chat)
-    if tokenizer.vocab_size > vocab_size:
-        raise ValueError(f"{path}: has {tokenizer.vocab_size:,} tokens, but the model knows {vocab_size:,}")
+    last = max(tokenizer.inner.get_vocab(with_added_tokens=True).values())
+    if last >= vocab_size:
+        raise ValueError(f"{path}: its ids go up to {last:,}, but the model knows {vocab_size:,} of them")
     return tokenizer
 
 
@@ -138,8 +141,8 @@ def _special(folder: Path) -> list[str]:
 
 def _template(folder: Path) -> str:
     """The chat template as text, from wherever it stands; it is never run."""
-    if (folder / TEMPLATE).is_file():
-        return (folder / TEMPLATE).read_text(encoding="utf-8", errors="replace")
+    if template := _read_text(folder / TEMPLATE):
+        return template
     told = read_json(folder / TOKENIZER_CONFIG).get("chat_template") if (folder / TOKENIZER_CONFIG).is_file() else None
     if isinstance(told, list):
         told = next((one.get("template") for one in told if isinstance(one, dict) and one.get("name") == "default"), None)
@@ -160,18 +163,27 @@ def _chat(recipe: ModelRecipe, special: Sequence[str], template: str) -> tuple[s
 
 def _card(folder: Path) -> Card:
     """Title, licence and languages, as README.md has them; without it the folder's name."""
-    about = (folder / ABOUT).read_text(encoding="utf-8", errors="replace") if (folder / ABOUT).is_file() else ""
+    about = _read_text(folder / ABOUT)
     head: Any = {}
     if about.startswith("---\n"):
-        try:
-            head = yaml.safe_load(about[4:].partition("\n---")[0])
-        except yaml.YAMLError:
+        try:  # every scalar is a string: "no" is Norwegian
+            head = yaml.load(about[4:].partition("\n---")[0], yaml.BaseLoader)
+        except (yaml.YAMLError, RecursionError):
             head = {}
     head = head if isinstance(head, dict) else {}
-    languages = head.get("language") or ()
-    languages = (languages,) if isinstance(languages, str) else languages
+    licence, languages = head.get("license"), head.get("language")
+    languages = languages if isinstance(languages, list) else [languages]
     title = next((line[2:].strip() for line in about.splitlines() if line.startswith("# ")), "") or folder.resolve().name
-    return Card(title[:80], str(head.get("license") or ""), tuple(map(str, languages)))
+    known = tuple(name[:SHORT] for name in languages[:MOST_LANGUAGES] if isinstance(name, str) and name)
+    return Card(title[:SHORT], licence[:SHORT] if isinstance(licence, str) else "", known)
+
+
+def _read_text(path: Path) -> str:
+    """The beginning of a text that lies beside a model, as far as anyone would read; "" where there is none."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return file.read(MOST_TEXT).decode("utf-8", errors="replace").replace("\r\n", "\n")
 
 
 def _control(tokenizer: Tokenizer) -> Config:

@@ -12,7 +12,7 @@ def jinja(chat: ChatFormat) -> str:
     opened = [_string("".join(chat.open(role))) for role in ROLES]
     closed = [_string("".join(chat.close(role))) for role in ROLES]
     first = ""
-    if chat.system:
+    if chat.system is not None:
         words = "".join((*chat.open("system"), chat.system, *chat.close("system")))
         first = f"{{% if messages and messages[0]['role'] != 'system' %}}{{{{ {_string(words)} }}}}{{% endif %}}"
     return (

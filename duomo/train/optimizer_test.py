@@ -24,6 +24,13 @@ def test_orthogonal_pushes_singular_values_to_about_one(shape):
     assert torch.allclose(pushed, u @ (u.mT @ pushed @ v.mT) @ v, atol=1e-4), "directions stay"
 
 
+def test_the_way_through_the_gram_matrix_leads_to_the_same(monkeypatch):
+    x = torch.randn(2, 8, 30, generator=torch.Generator().manual_seed(0))
+    through = orthogonal(x)
+    monkeypatch.setattr("duomo.train.optimizer.WIDE", 100)
+    assert torch.allclose(through, orthogonal(x), atol=1e-5)
+
+
 def test_each_matrix_is_made_orthogonal_alone():
     x = torch.randn(4, 6, 9, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(orthogonal(x)[2], orthogonal(x[2:3] * 100)[0], atol=1e-4)

@@ -38,7 +38,7 @@ __all__ = ["FAMILIES", "Config", "Family", "Fields", "Names", "Place", "family_o
 def family_of(config: Mapping[str, Any], where: str | Path) -> Family:
     """The family of a config. Raises ValueError, listing the known ones, for another."""
     named = config.get("architectures") or []
-    if isinstance(named, list) and len(named) == 1 and named[0] in FAMILIES:
+    if isinstance(named, list) and len(named) == 1 and isinstance(named[0], str) and named[0] in FAMILIES:
         return FAMILIES[named[0]]
     found = [family for family in FAMILIES.values() if family.model_type == config.get("model_type")]
     if not named and found:

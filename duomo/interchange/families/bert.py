@@ -11,6 +11,7 @@ MAPS = {"attn.q": "attention.self.query", "attn.k": "attention.self.key", "attn.
         "attn.out": "attention.output.dense", "attn_norm": "attention.output.LayerNorm",
         "mlp.up": "intermediate.dense", "mlp.down": "output.dense", "mlp_norm": "output.LayerNorm"}  # fmt: skip
 STAYS_OUT = r"embeddings\.position_ids|pooler\.dense\.(weight|bias)|cls\..*"
+POOLER = ("pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type")
 OLDER = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 NOTE = "It reads: its pooler and its head for masked words stay out."
 
@@ -20,7 +21,9 @@ def bert(fields: Fields) -> ModelRecipe:
     fields.only("position_embedding_type", "absolute")
     fields.only("is_decoder", False)
     fields.only("add_cross_attention", False)
-    fields.flag("tie_word_embeddings", True)  # of the head that stays out
+    fields.only("directionality", "bidi")
+    for name in ("tie_word_embeddings", *POOLER):  # of what stays out
+        fields.value(name)
     block = BlockRecipe(
         dim=fields.whole("hidden_size"),
         heads=fields.whole("num_attention_heads"),
@@ -74,4 +77,4 @@ def config(recipe: ModelRecipe) -> Config:
     }
 
 
-BERT = Family("BertModel", "bert", bert, names, config, "bert.", (), STAYS_OUT, OLDER, NOTE)
+BERT = Family("BertModel", "bert", bert, names, config, "bert.", (), STAYS_OUT, OLDER, note=NOTE)

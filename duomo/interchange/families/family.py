@@ -58,6 +58,7 @@ class Family:
     bare: tuple[str, ...] = ()
     ignored: str = r"(?!)"  # tensors that may lie in a file and are no weights of ours; a pattern over names without prefix
     older: Mapping[str, str] = field(default_factory=dict)  # ends of names as early files have them -> as they are today
+    again: Mapping[str, str] = field(default_factory=dict)  # tensors that may lie in a file a second time -> what each then equals
     note: str = ""  # what of it stays out
     tokenizer: Callable[[Path, int], Tokenizer] | None = None  # reads tokenizer.json for a vocabulary of this size; None: as it is
     wordless: Callable[[Path], tuple[Tokenizer, str]] | None = None  # of a model without words: control tokens; a note on its folder
@@ -87,11 +88,12 @@ def inward(family: Family, recipe: ModelRecipe, tensors: Mapping[str, Tensor], w
     names = family.names(recipe)
     found = _found(family, tensors, where)
     wanted = {place.name for place in names.values()}
-    extra = sorted(found.keys() - wanted - {name for name in found if re.fullmatch(family.ignored, name)})
+    extra = {name for name in found.keys() - wanted if not re.fullmatch(family.ignored, name)}
+    extra -= {name for name in extra if _said_again(family, name, tensors, found)}
     if missing := sorted(wanted - found.keys()):
         raise ValueError(f"{where}: {_some(missing)} missing, which {family.architecture} has")
     if extra:
-        raise ValueError(f"{where}: {_some(extra)} left over, which {family.architecture} has not; nothing is loaded in part")
+        raise ValueError(f"{where}: {_some(sorted(extra))} left over, which {family.architecture} has not; nothing is loaded in part")
     held = Lazy({ours: partial(_inward, place, tensors, found[place.name], where) for ours, place in names.items()})
     return family.joined(recipe, held) if family.joined else held
 
@@ -121,8 +123,16 @@ def _found(family: Family, tensors: Iterable[str], where: str) -> dict[str, str]
     return found
 
 
+def _said_again(family: Family, name: str, tensors: Mapping[str, Tensor], found: Mapping[str, str]) -> bool:
+    """Whether a tensor only says what another says, as programs write it that know no tied ones."""
+    first = family.again.get(name)
+    return first is not None and first in found and torch.equal(tensors[found[name]], tensors[found[first]])
+
+
 def _inward(place: Place, tensors: Mapping[str, Tensor], name: str, where: str) -> Tensor:
     tensor = tensors[name]
+    if tensor.ndim == 0 or (place.turned and tensor.ndim > 2):
+        raise ValueError(f"{where}: {name} has {tensor.ndim} axes, which no weight of this kind has")
     if place.shape:
         if tuple(tensor.shape) != place.shape:
             raise ValueError(f"{where}: {name} has the shape {tuple(tensor.shape)}, not {place.shape}")

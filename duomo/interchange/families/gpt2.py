@@ -64,4 +64,4 @@ def config(recipe: ModelRecipe) -> Config:
     }
 
 
-GPT2 = Family("GPT2LMHeadModel", "gpt2", gpt2, names, config, "transformer.", (HEAD,), BUFFERS)
+GPT2 = Family("GPT2LMHeadModel", "gpt2", gpt2, names, config, "transformer.", (HEAD,), BUFFERS, again={HEAD: "wte.weight"})

@@ -13,6 +13,7 @@ ATTENTION: tuple[Projection, ...] = ("q", "k", "v", "out")
 FEEDFORWARD: tuple[Projection, ...] = ("gate", "up", "down")
 SWIGLU = {"silu": "swiglu", "swish": "swiglu"}
 HEAD = "lm_head.weight"
+TIED = {HEAD: "embed_tokens.weight"}  # in files of a tied model that write it all the same
 BUFFERS = r".*rotary_emb\.inv_freq"  # old files keep them; they follow from the config
 MAPS = {"attn.q": "self_attn.q_proj", "attn.k": "self_attn.k_proj", "attn.v": "self_attn.v_proj", "attn.out": "self_attn.o_proj",
         "mlp.gate": "mlp.gate_proj", "mlp.up": "mlp.up_proj", "mlp.down": "mlp.down_proj"}  # fmt: skip
@@ -158,5 +159,5 @@ def _scaling(scaling: RopeScaling | None) -> Config | None:
     return said | {low: scaling.low, high: scaling.high}
 
 
-LLAMA = Family("LlamaForCausalLM", "llama", llama, names, _llama_config, "model.", (HEAD,), BUFFERS)
-MISTRAL = Family("MistralForCausalLM", "mistral", mistral, names, _mistral_config, "model.", (HEAD,), BUFFERS)
+LLAMA = Family("LlamaForCausalLM", "llama", llama, names, _llama_config, "model.", (HEAD,), BUFFERS, again=TIED)
+MISTRAL = Family("MistralForCausalLM", "mistral", mistral, names, _mistral_config, "model.", (HEAD,), BUFFERS, again=TIED)

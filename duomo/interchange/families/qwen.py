@@ -5,7 +5,7 @@ Reference: modeling_qwen2.py and modeling_qwen3.py of transformers.
 
 from duomo.interchange.families.family import Config, Family
 from duomo.interchange.families.fields import Fields
-from duomo.interchange.families.llama import ATTENTION, BUFFERS, HEAD, config, names, refuse_window, rotary_decoder
+from duomo.interchange.families.llama import ATTENTION, BUFFERS, HEAD, TIED, config, names, refuse_window, rotary_decoder
 from duomo.recipe import ModelRecipe
 
 
@@ -41,5 +41,5 @@ def _qwen3_config(recipe: ModelRecipe) -> Config:
     return config(recipe) | {"use_sliding_window": False, "attention_bias": "q" in recipe.block.bias}
 
 
-QWEN2 = Family("Qwen2ForCausalLM", "qwen2", qwen2, names, _qwen2_config, "model.", (HEAD,), BUFFERS)
-QWEN3 = Family("Qwen3ForCausalLM", "qwen3", qwen3, names, _qwen3_config, "model.", (HEAD,), BUFFERS)
+QWEN2 = Family("Qwen2ForCausalLM", "qwen2", qwen2, names, _qwen2_config, "model.", (HEAD,), BUFFERS, again=TIED)
+QWEN3 = Family("Qwen3ForCausalLM", "qwen3", qwen3, names, _qwen3_config, "model.", (HEAD,), BUFFERS, again=TIED)

@@ -145,6 +145,6 @@ WHISPER = Family(
     config=config,
     prefix="model.",
     bare=("proj_out.weight",),
-    ignored=r"proj_out\.weight",  # a second copy of the token vectors, where the head is tied
+    again={"proj_out.weight": "decoder.embed_tokens.weight"},
     tokenizer=read_tokenizer,
 )
