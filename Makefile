@@ -8,7 +8,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo article bert senses vectors transcribe test faults lint docs clean
+.PHONY: help demo article bert senses vectors shelf classify transcribe watch test faults lint docs clean
 
 help:
 	@echo "make demo      fetch, train, evaluate and ask one model with four senses (about 15 minutes on 2 cores)"
@@ -16,7 +16,10 @@ help:
 	@echo "make bert      pretrain an encoder with masked words, fine-tune it, and print the gain"
 	@echo "make senses    give an open language model eyes and ears (about an hour on 2 cores)"
 	@echo "make vectors   sentence vectors, measured on Chinese and English"
+	@echo "make shelf     answers quoted from files, measured: found, quoted, refused (half an hour on 2 cores, once)"
+	@echo "make classify  classification and sentiment, measured from no example to all"
 	@echo "make transcribe  speech to text, measured beside faster-whisper where it is installed"
+	@echo "make watch     shot changes, memory and search of films, measured"
 	@echo "make test      lint, types, manual, tests"
 	@echo "make faults    what can go wrong, at scale and with figures"
 	@echo "make docs      build the manual into site/"
@@ -37,6 +40,15 @@ senses: .venv/demo.stamp
 
 vectors: .venv/demo.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/vectors.py
+
+classify: .venv/demo.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/classify.py
+
+watch: .venv/demo.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/watch.py
+
+shelf: .venv/demo.stamp
+	OMP_NUM_THREADS=2 $(BIN)/python benchmarks/shelf.py --threads 2
 
 transcribe: .venv/demo.stamp
 	$(BIN)/python benchmarks/transcribe.py

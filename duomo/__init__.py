@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from duomo.commands.ask import Assistant
+    from duomo.retrieve.answer import Reader
 
 
 def load(path: str | Path) -> Assistant:
@@ -20,3 +21,13 @@ def load(path: str | Path) -> Assistant:
     from duomo.commands.ask import load  # here, so that `import duomo` does not wait for torch
 
     return load(path)
+
+
+def shelf(path: str | Path) -> Reader:
+    """An index that `duomo index` made, ready to be asked: `duomo.shelf("my-files").answer("when does it open?").text`.
+
+    Raises ValueError where there is none.
+    """
+    from duomo.commands.shelf import open_shelf
+
+    return open_shelf(path)

@@ -172,7 +172,8 @@ class TokenizerRecipe(Part):
 
     path: str | None = None
     bytes_per_language: int = Field(2_000_000, gt=0)
-    chat: Literal["duomo", "chatml", "smollm2", "qwen2", "qwen2.5", "llama3", "bert", "roberta", "plain"] = "duomo"
+    unit: Literal["word", "character"] = "word"  # what no token goes beyond; by characters, a name is cut alike wherever it stands
+    chat: Literal["duomo", "chatml", "smollm2", "qwen2", "qwen2.5", "llama3", "llama3.1", "bert", "roberta", "plain"] = "duomo"
 
 
 class FileData(Part):

@@ -12,6 +12,7 @@ from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 CONTROL = ("<|pad|>", "<|bos|>", "<|end|>", "<|mask|>", "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>")
 # Runs of letters with a space before, single digits, single Han characters' runs, other signs, white space.
 WORDS = r"'(?:[sdmt]|ll|ve|re)| ?\p{Han}+| ?[^\s\p{L}\p{N}\p{Han}]+|\p{N}| ?[^\s\p{N}\p{P}\p{S}\p{Han}]+|\s+(?!\S)|\s+"
+UNITS = {"word": WORDS, "character": r"[\s\S]"}  # what no token goes beyond
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,16 @@ class Tokenizer:
             raise ValueError(f"chat format {chat!r} needs {self.chat.stop}, which this tokenizer lacks; choose another format")
 
     @classmethod
-    def learn(cls, texts: Iterable[str], vocab_size: int, media: Iterable[str] = (), progress: bool = False) -> "Tokenizer":
-        """A byte-level BPE of at most `vocab_size` ids, control tokens and one placeholder per modality among them.
+    def learn(
+        cls, texts: Iterable[str], vocab_size: int, media: Iterable[str] = (), progress: bool = False, unit: str = "word"
+    ) -> "Tokenizer":
+        """A byte-level BPE of at most `vocab_size` ids, control tokens and one placeholder per modality among them; `unit` as in UNITS.
 
         Little text gives fewer ids; the 256 bytes and the control tokens are always there.
         """
         inner = tokenizers.Tokenizer(models.BPE())
         inner.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.Split(Regex(WORDS), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+            [pre_tokenizers.Split(Regex(UNITS[unit]), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
         )
         inner.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(

@@ -9,8 +9,8 @@ from tests.house import FACE, ROOT, imports, modules, plant
 LAYERS: tuple[frozenset[str], ...] = (  # lowest first; the rooms of one layer do not import each other
     frozenset({"sample", "batch", "recipe", "report", "disk"}),
     frozenset({"tokenizer", "blocks", "modalities", "sources"}),
-    frozenset({"model", "data", "retrieve"}),
-    frozenset({"checkpoint", "interchange", "generate", "vectors", "objectives", "tasks"}),
+    frozenset({"model", "data", "graph", "retrieve"}),
+    frozenset({"checkpoint", "classify", "interchange", "generate", "vectors", "objectives", "tasks"}),
     frozenset({"train", "evaluate", "explain", "protect", "compress", "scale", "serve"}),
     frozenset({"commands"}),
     frozenset({"cli", FACE}),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from duomo.cli import learn, look, start, use
+from duomo.cli import apply, learn, look, start, use
 from duomo.cli.faults import run
 
 app = typer.Typer(
@@ -39,5 +39,5 @@ def options(
     """Options of every verb; `run` reads `--debug` itself, wherever it stands."""
 
 
-for page in (start, learn, use, look):
+for page in (start, learn, use, apply, look):
     app.add_typer(page.PANEL.verbs)

@@ -1,8 +1,9 @@
 """What every verb is made of: its panel of the help, its example, and the arguments that several share."""
 
+import inspect
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,6 +51,24 @@ class Panel:
         inner = Panel(self.title)
         self.verbs.add_typer(inner.verbs, name=name, rich_help_panel=self.title, help=sentence, short_help=_short(sentence, example))
         return inner
+
+
+def grouped(function: Verb) -> Verb:
+    """Lets an argument that is a dataclass stand for its fields: each is an option of its own, and the verb is called with the record."""
+    own = inspect.signature(function, eval_str=True).parameters.values()
+    records = {one.name: one.annotation for one in own if is_dataclass(one.annotation)}
+    fields = {name: inspect.signature(record, eval_str=True).parameters for name, record in records.items()}
+    options = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for record in fields.values() for option in record.values()]
+    every = [*(one for one in own if one.name not in records), *options]
+
+    def called(**given: Any) -> None:
+        made = {name: records[name](**{option: given.pop(option) for option in known}) for name, known in fields.items()}
+        function(**given, **made)
+
+    called.__name__, called.__doc__, called.__module__ = function.__name__, function.__doc__, function.__module__
+    called.__annotations__ = {one.name: one.annotation for one in every}
+    called.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+    return called
 
 
 def _short(sentence: str, example: str) -> str:

@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duomo.checkpoint import Run
+from duomo.classify.labels import named
 from duomo.commands.models import embedder, open_model, open_with_card
 from duomo.commands.resolve import nearest
 from duomo.commands.transcribe import refuse_whisper, text_of
+from duomo.commands.ways import Example as Labelled
+from duomo.commands.ways import way
 from duomo.generate import Sampling, Speaker
 from duomo.interchange import Card
 from duomo.model import cuts
@@ -69,6 +72,15 @@ class Assistant:
         `kind`: "query" or "passage", where the model tells them apart. Raises ValueError for a text in a language that it does not know.
         """
         return embedder(self.run, self.card).embed([texts] if isinstance(texts, str) else list(texts), kind)
+
+    def classify(self, texts: Sequence[str], labels: Sequence[str], examples: Sequence[Labelled] = ()) -> list[dict[str, float]]:
+        """How likely each label is of each text, the likeliest first: by sentence vectors of an encoder, else as the answer.
+
+        A label is a name, or "name=what it means"; an example is a text with its label. Raises ValueError as `duomo classify` does.
+        """
+        shares_NL = way(self.run, self.card, named(labels), examples).shares(texts)
+        found = (dict(zip((label.partition("=")[0].strip() for label in labels), map(float, row), strict=True)) for row in shares_NL)
+        return [dict(sorted(one.items(), key=lambda pair: -pair[1])) for one in found]
 
     def sampled(self, **changes: Any) -> "Assistant":
         """The same model with other choices of sampling: `sampled(temperature=0.8, max_tokens=200)`. Raises ValueError."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -29,16 +30,19 @@ def drawings(lines: Sequence[Line]) -> list[tuple[str, str]]:
 
 def picture(lines: Sequence[Line]) -> str:
     """Loss and held-out loss side by side, as an SVG file that brings its own colours."""
-    bare = _svg([_loss, _held_out], lines, (10, 3.8), "")
-    return re.sub(r"(<svg[^>]*>)", lambda found: found[1] + STYLE, bare, count=1)
+    return standing(_svg([_loss, _held_out], lines, (10, 3.8), ""))
 
 
-def _svg(draws: Sequence[Draw], lines: Sequence[Line], inches: tuple[float, float], name: str) -> str:
+def figure(draws: Sequence[Callable[[Any], None]], inches: tuple[float, float], name: str) -> str:
+    """Drawings side by side, each on an axes of its own, as an SVG for a page that defines --ink, --grid and --main.
+
+    Draw in INK, GRID and MAIN, and they follow the page's light or dark. Raises ValueError where matplotlib is missing.
+    """
     try:
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ValueError("training curves are drawn with matplotlib: pip install 'duomo[report]'") from error
+        raise ValueError("curves are drawn with matplotlib: pip install 'duomo[report]'") from error
     style: Any = {"svg.fonttype": "none", "svg.hashsalt": f"duomo {name}", "font.size": 10}
     style |= {name: INK for name in ("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "legend.labelcolor")}
     with matplotlib.rc_context(style):
@@ -46,11 +50,24 @@ def _svg(draws: Sequence[Draw], lines: Sequence[Line], inches: tuple[float, floa
         figure.patch.set_visible(False)
         for place, draw in enumerate(draws, 1):
             axes = figure.add_subplot(1, len(draws), place)
-            draw(axes, lines)
+            draw(axes)
             _plain(axes)
         out = StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None})
     return _themed(out.getvalue())
+
+
+def _svg(draws: Sequence[Draw], lines: Sequence[Line], inches: tuple[float, float], name: str) -> str:
+    def stepped(draw: Draw, axes: Any) -> None:
+        draw(axes, lines)
+        axes.set_xlabel("step")
+
+    return figure([partial(stepped, draw) for draw in draws], inches, name)
+
+
+def standing(svg: str) -> str:
+    """The same drawing as a file of its own, which brings its colours."""
+    return re.sub(r"(<svg[^>]*>)", lambda found: found[1] + STYLE, svg, count=1)
 
 
 def _themed(svg: str) -> str:
@@ -64,7 +81,6 @@ def _themed(svg: str) -> str:
 
 def _plain(axes: Any) -> None:
     axes.patch.set_visible(False)
-    axes.set_xlabel("step")
     axes.grid(color=GRID, linewidth=0.8)
     axes.tick_params(which="both", length=0)
     for spine in axes.spines.values():

@@ -73,6 +73,7 @@ def tokenizer_path(recipe: Recipe, found: Prepared) -> Path:
         return _with_placeholders(recipe, Path(recipe.tokenizer.path))
     names = [lineage.name for lineage in found.lineage]
     key = f"{found.folder.name} {recipe.model.vocab_size} {recipe.tokenizer.bytes_per_language}"
+    key += "" if recipe.tokenizer.unit == "word" else f" {recipe.tokenizer.unit}"
     return _made(recipe, key, lambda: tokenise.learn(found, names, recipe.tokenizer, recipe.model.vocab_size))
 
 

@@ -59,7 +59,7 @@ class Job:
 def learn(prepared: Prepared, names: Iterable[str], recipe: TokenizerRecipe, vocab_size: int) -> Tokenizer:
     """A tokenizer of the training text, no more than `bytes_per_language` of each language."""
     texts = (text for name in names for sample in prepared.samples(name, "train") for text in texts_of(sample))
-    return Tokenizer.learn(capped(texts, recipe.bytes_per_language), vocab_size, media=list(MODALITIES))
+    return Tokenizer.learn(capped(texts, recipe.bytes_per_language), vocab_size, media=list(MODALITIES), unit=recipe.unit)
 
 
 def texts_of(sample: Sample) -> Iterator[str]:

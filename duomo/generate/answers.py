@@ -26,11 +26,12 @@ HALF = "\ufffd"  # what bytes are decoded to that are no whole character
 
 @dataclass(frozen=True)
 class Said:
-    """What the model said. `nats`: what it cost where that was asked; `seconds`: its share of the batch's time."""
+    """What the model said. `nats`: what it cost where that was asked; `seconds`: its share of the batch's time; `costs`: of each choice."""
 
     text: str
     nats: float | None = None
     seconds: float = 0.0
+    costs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ def certain(body: str, stops: Sequence[str]) -> str:
 
 
 def _likeliest(sample: Sample, nats_C: Tensor) -> Said:
-    return Said(sample.choices[int(nats_C.argmin())], float(nats_C.min()))
+    return Said(sample.choices[int(nats_C.argmin())], float(nats_C.min()), costs=tuple(nats_C.tolist()))
 
 
 def _answered(sample: Sample, answer: str) -> Sample:

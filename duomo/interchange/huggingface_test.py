@@ -29,6 +29,8 @@ BLOCKS = {
     "GPT2LMHeadModel": OLD,
     "BertModel": OLD.model_copy(update={"norm_first": False, "feedforward": "gelu_erf"}),
 }
+TURNS = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
+HEADS = "".join(TURNS)
 CARD = Card("A small one", "CC-BY-SA-4.0", ("en", "zh"), "For tests.")
 
 
@@ -134,6 +136,68 @@ def test_a_bare_model_lacks_the_prefix_and_is_read_all_the_same(tmp_path: Path) 
     assert all(torch.equal(found.weights[name], tensor) for name, tensor in made.weights.items())
 
 
+def test_fields_that_published_models_have_and_that_change_nothing_are_let_be(tmp_path: Path) -> None:
+    told = {"_name_or_path": "x", "forced_decoder_ids": [[1, 2]], "transformers.js_config": {"a": 1}, "optimum_version": "1"}
+    HUGGINGFACE.write(of("BertModel"), tmp_path)
+    pooler = {"directionality": "bidi", "pooler_fc_size": 768, "pooler_type": "first_token_transform"}
+    config = json.loads((tmp_path / "config.json").read_text()) | told | pooler
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert families.essential(read(tmp_path).model) == families.essential(of("BertModel").model)
+
+
+@pytest.mark.parametrize("architecture", ["LlamaForCausalLM", "GPT2LMHeadModel"])
+def test_a_head_that_only_repeats_the_tied_one_is_let_be_and_another_refused(architecture: str, tmp_path: Path) -> None:
+    made = of(architecture)
+    HUGGINGFACE.write(made, tmp_path)
+    whole = safetensors.torch.load_file(tmp_path / "model.safetensors")
+    for head, same in ((made.weights["tokens.weight"].clone(), True), (made.weights["tokens.weight"] + 1, False)):
+        safetensors.torch.save_file(whole | {"lm_head.weight": head}, tmp_path / "model.safetensors")
+        if same:
+            assert set(read(tmp_path).weights) == set(made.weights)
+        else:
+            with pytest.raises(ValueError, match="lm_head.weight is left over"):
+                read(tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(), (1, 32, 96)])
+def test_a_tensor_with_another_number_of_axes_is_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
+    HUGGINGFACE.write(of("GPT2LMHeadModel"), tmp_path)
+    whole = safetensors.torch.load_file(tmp_path / "model.safetensors")
+    safetensors.torch.save_file(whole | {"transformer.h.0.attn.c_attn.weight": torch.zeros(shape)}, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match="c_attn.weight has [03] axes"):
+        model_of(read(tmp_path))
+
+
+def test_a_tokenizer_whose_ids_go_beyond_the_model_is_refused_however_few_they_are(tmp_path: Path) -> None:
+    HUGGINGFACE.write(of("LlamaForCausalLM"), tmp_path)
+    tree = json.loads((tmp_path / "tokenizer.json").read_text())
+    rarest = max(tree["model"]["vocab"], key=tree["model"]["vocab"].__getitem__)
+    tree["model"]["vocab"][rarest] = 9999
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tree))
+    with pytest.raises(ValueError, match="its ids go up to 9,999, but the model knows 405"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("head", "languages"),
+    [
+        ("language: [no, en]", ("no", "en")),
+        ("language: 5", ("5",)),
+        ("language: {a: b}", ()),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nlanguage: [*b, *b, zh]", ("zh",)),
+        (f"language: {'[' * 3000}", ()),
+        (f"language: [{'en, ' * 100_000} en]", ("en",) * 200),
+        ("- no", ()),
+    ],
+    ids=["norwegian", "number", "table", "aliases", "deep", "long", "list"],
+)
+def test_a_card_from_outside_gives_short_strings_or_nothing(head: str, languages: tuple[str, ...], tmp_path: Path) -> None:
+    HUGGINGFACE.write(of("LlamaForCausalLM"), tmp_path)
+    (tmp_path / "README.md").write_text(f"---\n{head}\n---\n\n# {'A' * 5000}\n")
+    card = read(tmp_path).card
+    assert card.languages == languages and card.title == "A" * 80
+
+
 @pytest.mark.parametrize(
     ("config", "special", "found"),
     [
@@ -142,6 +206,8 @@ def test_a_bare_model_lacks_the_prefix_and_is_read_all_the_same(tmp_path: Path) 
         ({"chat_template": "[INST] {{ text }} [/INST]"}, ["<s>", "</s>"], "plain"),
         ({}, ["<|im_start|>", "<|im_end|>", "<|endoftext|>"], "plain"),
         ({}, ["<|endoftext|>"], "plain"),
+        ({"chat_template": f"{HEADS} Today Date"}, [*TURNS], "llama3"),
+        ({"chat_template": f"{HEADS} Cutting Knowledge Date: December 2023"}, [*TURNS], "llama3.1"),
     ],
 )
 def test_the_chat_format_is_known_by_its_template(config: dict, special: list[str], found: str, tmp_path: Path) -> None:
@@ -183,6 +249,14 @@ def test_a_kept_model_opens_like_a_run(tmp_path: Path) -> None:
         ("LlamaForCausalLM", "mlp_bias", True),
         ("LlamaForCausalLM", "tie_word_embeddings", False),
         ("LlamaForCausalLM", "architectures", ["GemmaForCausalLM"]),
+        ("LlamaForCausalLM", "architectures", [["LlamaForCausalLM"]]),
+        ("LlamaForCausalLM", "rms_norm_eps", 10**400),
+        ("LlamaForCausalLM", "rope_theta", 1),
+        ("LlamaForCausalLM", "_scale", 2),
+        ("LlamaForCausalLM", "hidden.act", "gelu"),
+        ("GPT2LMHeadModel", "n_positions", 10**15),
+        ("GPT2LMHeadModel", "n_positions", 10**30),
+        ("BertModel", "directionality", "forward"),
         ("Qwen2ForCausalLM", "use_sliding_window", True),
         ("Qwen3ForCausalLM", "layer_types", ["full_attention", "sliding_attention"]),
         ("GPT2LMHeadModel", "scale_attn_weights", False),

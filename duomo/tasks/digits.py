@@ -54,6 +54,7 @@ def digits(
         group=origin_group,
         max_tokens=6,
         about="share of unseen handwritten digits that are named right, in the language of the question",
+        knows="handwritten digits, alone and two side by side",
     )
 
 

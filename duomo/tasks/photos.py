@@ -61,6 +61,7 @@ def photos(train: int = 20_000, valid: int = 200, languages: Sequence[str] = LAN
         group=origin_group,
         max_tokens=6,
         about="share of unseen photographs of clothes that are named right, in the language of the question",
+        knows=f"clothes ({', '.join(KINDS['en'])})",
     )
 
 

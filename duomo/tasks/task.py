@@ -75,3 +75,4 @@ class Task:
     max_tokens: int = 48
     synthetic: bool = False
     about: str = ""  # one sentence on what its number means for a user
+    knows: str = ""  # of a task that shows pictures: what a model that learned it can name

@@ -15,6 +15,8 @@ from duomo.data.render import Rendered
 from duomo.generate.reader import Reader
 from duomo.interchange import HUGGINGFACE
 from duomo.interchange.assemble import model_of
+from duomo.interchange.families import family_of
+from duomo.interchange.families.fields import HARMLESS, Fields
 from duomo.model import Model
 from tests.small import tokenizer
 
@@ -243,3 +245,12 @@ def flipped(model: Model, changes: dict[str, Any]) -> Model:
     state, held = other.state_dict(), model.state_dict()
     other.load_state_dict(state | {name: t for name, t in held.items() if name in state and state[name].shape == t.shape})
     return other
+
+
+@pytest.mark.parametrize("case", ORDINARY)
+def test_every_switch_that_is_on_by_default_is_taken_so_that_one_turned_off_is_never_passed_over(case: str) -> None:
+    config = ORDINARY[case].reference(0).config.to_dict()
+    fields = Fields(config, case)
+    family = family_of(config | {"architectures": None}, case)
+    family.recipe(fields)
+    assert {name for name, value in config.items() if value is True} <= fields.taken | HARMLESS

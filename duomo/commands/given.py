@@ -1,0 +1,135 @@
+"""Given: the texts that a user names: words, the lines of a file, a column of a table, JSON lines, a folder, the input."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from duomo.commands.resolve import nearest
+from duomo.data.quarantine import strict
+from duomo.data.rows import Row, arrow_rows, csv_columns, csv_rows, json_rows
+from duomo.data.texts import SUFFIXES
+
+STDIN = "-"
+TABLES = {".csv": ",", ".tsv": "\t"}
+LINES = (".json", ".jsonl", ".ndjson")
+COLUMNS = ("text", "comment", "review", "content", "文本", "评论", "内容", "评价")  # which column is meant where none is named
+MOST = 512_000_000  # bytes of one file
+
+
+@dataclass(frozen=True)
+class Given:
+    """One text, where it stands (file and record), and what stands beside it in a table."""
+
+    text: str
+    where: str
+    row: Mapping[str, Any] = field(default_factory=dict)
+
+
+def texts(words: Sequence[str], column: str | None = None) -> list[Given]:
+    """All texts of the words, empty ones left out: of each file its lines, its column or its records; of a folder its text files.
+
+    Raises ValueError where there is none, for a file that is no text, and for a column that is not there.
+    """
+    found = [one for word in words for one in _of(word, column) if one.text.strip()]
+    if not found:
+        raise ValueError(f"{words[0] if words else 'texts'}: holds no text; give texts, a file of one text a line, a table or a folder")
+    return found
+
+
+def table(path: Path) -> Iterator[Row]:
+    """The records of a table or of JSON lines, as dicts. Raises ValueError with file and record for one that is none."""
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; a table is a CSV, TSV, Parquet or JSON-lines file")
+    if path.stat().st_size > MOST:
+        raise ValueError(f"{path}: {path.stat().st_size / 1e6:,.0f} MB, at most {MOST // 1_000_000} are read at once; cut it in parts")
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return arrow_rows(path, strict)
+    if suffix in LINES:
+        return json_rows(path, strict)
+    _refuse_binary(path)
+    if not path.stat().st_size:
+        raise ValueError(f"{path}: is empty; a table begins with a line that names its columns")
+    delimiter = TABLES.get(suffix, ",")
+    csv_columns(path, delimiter)
+    return csv_rows(path, delimiter, strict)
+
+
+def column_of(path: Path, columns: Sequence[str], wanted: str | None, usual: Sequence[str] = COLUMNS) -> str:
+    """The column that is wanted, or the one with a usual name, or the only one. Raises ValueError with the nearest name."""
+    if wanted is not None and wanted in columns:
+        return wanted
+    if wanted is not None:
+        raise ValueError(f"{path}: no column {wanted!r}{nearest(wanted, columns)}")
+    by_name = {column.strip().casefold(): column for column in columns}
+    found = next((by_name[name] for name in usual if name in by_name), None) or (columns[0] if len(columns) == 1 else None)
+    if found is None:
+        raise ValueError(f"{path}: which column holds the text? Say --column NAME; there are: {', '.join(columns)}")
+    return found
+
+
+def _of(word: str, column: str | None) -> Iterator[Given]:
+    path = Path(word)
+    if word == STDIN:
+        yield from _lines(_input(), "input")
+    elif os.path.isdir(word):
+        yield from _folder(path)
+    elif os.path.isfile(word):
+        yield from _file(path, column)
+    elif path.suffix.lower() in (*TABLES, *LINES, *SUFFIXES, ".parquet") and " " not in word:
+        raise ValueError(f"{word}: no such file or folder")
+    else:
+        yield Given(word, "text")
+
+
+def _file(path: Path, column: str | None) -> Iterator[Given]:
+    if path.suffix.lower() not in (*TABLES, *LINES, ".parquet"):
+        if column is not None:
+            raise ValueError(f"{path}: has no columns, it is read as one text a line; --column is for CSV, TSV and JSON lines")
+        yield from _lines(_text(path), path.name)
+        return
+    named = None
+    for row in table(path):
+        if not isinstance(row.value, Mapping):
+            raise ValueError(f"{path}:{row.number}: not an object with named fields")
+        named = named or column_of(path, list(row.value), column)
+        value = row.value.get(named)
+        yield Given("" if value is None else str(value), f"{path.name}:{row.number}", row.value)
+
+
+def _folder(path: Path) -> Iterator[Given]:
+    for file in sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()):
+        yield Given(_text(file).strip(), str(file.relative_to(path)))
+
+
+def _lines(body: str, where: str) -> Iterator[Given]:
+    return (Given(line.strip(), f"{where}:{number}") for number, line in enumerate(body.splitlines(), 1))
+
+
+def _text(path: Path) -> str:
+    if path.stat().st_size > MOST:
+        raise ValueError(f"{path}: {path.stat().st_size / 1e6:,.0f} MB, at most {MOST // 1_000_000} are read at once; cut it in parts")
+    _refuse_binary(path)
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+
+
+def _refuse_binary(path: Path) -> None:
+    with path.open("rb") as file:
+        if b"\0" in file.read(65_536):
+            raise ValueError(f"{path}: is no text (it holds zero bytes); give UTF-8 text, a table or a folder of text files")
+
+
+def _input() -> str:
+    try:
+        body = sys.stdin.read(MOST)
+    except UnicodeDecodeError as error:
+        raise ValueError("input: is not UTF-8 text; convert it first") from error
+    if "\0" in body:
+        raise ValueError("input: is no text (it holds zero bytes)")
+    return body

@@ -1,0 +1,39 @@
+from duomo.retrieve.cut import passages, pieces, sentences
+from duomo.retrieve.passage import LINE, Section
+
+
+def cut(text):
+    return [text[begin:end] for begin, end in sentences(text)]
+
+
+def test_sentences_end_in_both_languages_and_not_at_abbreviations():
+    assert cut("Dr. Li came at 3.15 p.m. on Monday. Why? “It rained.” Done") == [
+        "Dr. Li came at 3.15 p.m. on Monday.", "Why?", "“It rained.”", "Done",
+    ]  # fmt: skip
+    assert cut("图书馆九点开门。几点关门？“六点！”他说") == ["图书馆九点开门。", "几点关门？", "“六点！”", "他说"]
+    assert cut("J. S. Bach wrote it, e.g. the mass. 1. First 2") == ["J. S. Bach wrote it, e.g. the mass.", "1. First 2"]
+
+
+def test_a_wrapped_line_goes_on_and_an_item_or_a_short_line_does_not():
+    wrapped = "This sentence is long enough that its own editor has once\nwrapped it at some column, and here it ends at last."
+    assert cut(wrapped) == [wrapped]
+    assert cut("- one\n- two\n\n姓名：张三\n电话：123") == ["one", "two", "姓名：张三", "电话：123"]
+
+
+def test_pieces_are_bounded_ordered_and_lose_nothing_but_spaces():
+    text = ("A sentence of words. " * 60 + "\n\n" + "一个很长的句子，没有句号，" * 200 + "x" * 5000 + "\n\nEnd.") * 2
+    spans = list(pieces(text, 300))
+    assert all(0 < len(text[begin:end].encode()) <= 300 for begin, end in spans)
+    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+    kept = "".join(text[begin:end] for begin, end in spans)
+    assert "".join(kept.split()) == "".join(text.split())
+
+
+def test_a_piece_knows_the_line_of_each_of_its_sentences():
+    text = "First line here.\n\nThird line is here.\nFourth."
+    marks = tuple((text.index(start), number) for number, start in ((1, "First"), (3, "Third"), (4, "Fourth")))
+    (one,) = passages("a.txt", [Section(text, LINE, marks, "Head")])
+    assert [one.at(one.text.index(word)) for word in ("First", "line", "Third", "Fourth")] == [1, 1, 3, 4]
+    assert one.whole.startswith("Head\nFirst") and one.where(one.text.index("Fourth")) == "a.txt, line 4"
+    small = list(passages("a.txt", [Section(text, LINE, marks)], 20))
+    assert [(p.text, p.at()) for p in small] == [("First line here.", 1), ("Third line is here.", 3), ("Fourth.", 4)]
