@@ -8,7 +8,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo article bert senses vectors shelf classify transcribe watch test faults lint docs clean
+.PHONY: help demo article bert senses vectors shelf classify history transcribe watch test faults lint docs clean
 
 help:
 	@echo "make demo      fetch, train, evaluate and ask one model with four senses (about 15 minutes on 2 cores)"
@@ -18,6 +18,7 @@ help:
 	@echo "make vectors   sentence vectors, measured on Chinese and English"
 	@echo "make shelf     answers quoted from files, measured: found, quoted, refused (half an hour on 2 cores, once)"
 	@echo "make classify  classification and sentiment, measured from no example to all"
+	@echo "make history   n-gram, CNN, LSTM and Transformer under one training loop (a quarter of an hour on one thread)"
 	@echo "make transcribe  speech to text, measured beside faster-whisper where it is installed"
 	@echo "make watch     shot changes, memory and search of films, measured"
 	@echo "make test      lint, types, manual, tests"
@@ -43,6 +44,9 @@ vectors: .venv/demo.stamp
 
 classify: .venv/demo.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/classify.py
+
+history: .venv/demo.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/history.py
 
 watch: .venv/demo.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/watch.py

@@ -66,16 +66,22 @@ class Split:
 
 
 EXAMS = (
-    Exam("sentiment", "sentiment, Chinese reviews", "char", "好评还是差评？", {"好评": "很好，很满意，值得推荐", "差评": "很差，很失望，不推荐"}),
+    Exam(
+        "sentiment", "sentiment, Chinese reviews", "char", "好评还是差评？",
+        {"好评": "很好，很满意，值得推荐", "差评": "很差，很失望，不推荐"},
+    ),
     Exam(
         "topic", "topic of an encyclopedia passage", "word", "Topic of this text? ",
         {
-            "Arts": "arts: music, film, literature, painting", "Biology and health sciences": "biology, animals, plants, medicine and health",
-            "Everyday life": "everyday life: food, sport, clothes, games, family", "Geography": "geography: countries, cities, rivers, mountains",
+            "Arts": "arts: music, film, literature, painting",
+            "Biology and health sciences": "biology, animals, plants, medicine and health",
+            "Everyday life": "everyday life: food, sport, clothes, games, family",
+            "Geography": "geography: countries, cities, rivers, mountains",
             "History": "history: wars, empires, ancient civilisations", "Mathematics": "mathematics: numbers, algebra, geometry",
             "People": "the biography of a person", "Philosophy and religion": "philosophy, religion and mythology",
             "Physical sciences": "physics, chemistry, astronomy and earth science",
-            "Society and social sciences": "society, politics, law, economics, language", "Technology": "technology, engineering, computers, vehicles, weapons",
+            "Society and social sciences": "society, politics, law, economics, language",
+            "Technology": "technology, engineering, computers, vehicles, weapons",
         },
     ),
     Exam(
@@ -105,16 +111,17 @@ def embedded(encoder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:
 
 
 def row(exam: Exam, way: str, said: Sequence[Sequence[str]], asked: Split, others: Mapping[str, Sequence[str]], about: str) -> ReportRow:
-    """One line of the scoreboard; `said` is one list of labels for each seed, and a text counts by the share of seeds that found its label."""
+    """One line of the scoreboard; `said` is one list of labels for each seed, a text counts by the share of seeds that found its label."""
     random, groups = np.random.default_rng(0), [group or str(number) for number, group in enumerate(asked.groups)]
     other = donors(asked.labels, Random(0))
     own = [{"right": statistics.fmean(one[n] == asked.labels[n] for one in said)} for n in range(len(asked.labels))]
     swapped = [{"right": statistics.fmean(one[other[n]] == asked.labels[n] for one in said)} for n in range(len(asked.labels))]
     ((low, high),), ((below, above),) = (intervals(rows, [ACCURACY], groups, 1000, random) for rows in (own, swapped))
-    baselines = tuple(Baseline(name, float(np.mean([a == b for a, b in zip(labels, asked.labels, strict=True)]))) for name, labels in others.items())
-    control = Control(ACCURACY.of(swapped), len(swapped), low=below, high=above, chance=1 / len(exam.meanings))
+    baselines = tuple(Baseline(name, _right(labels, asked.labels)) for name, labels in others.items())
     chance = 1 / len(exam.meanings)
-    return ReportRow(f"{exam.name}: {way}", "test", "accuracy", True, ACCURACY.of(own), low, high, len(own), chance, baselines, control, about=about)
+    control = Control(ACCURACY.of(swapped), len(swapped), low=below, high=above, chance=chance)
+    task, value = f"{exam.name}: {way}", ACCURACY.of(own)
+    return ReportRow(task, "test", "accuracy", True, value, low, high, len(own), chance, baselines, control, about=about)
 
 
 def drawn(known: Split, shots: int, seed: int) -> list[int]:
@@ -131,7 +138,8 @@ def with_vectors(exam: Exam, encoder: Embedder, store: Store, seeds: int) -> tup
     labels = list(exam.meanings)
     start = meant(labels, vectors(encoder, list(exam.meanings.values())))
     nothing = Head(start.labels, np.zeros_like(start.weight_LD), np.zeros_like(start.bias_L))
-    found = [row(exam, "e5, no example", [_said(start, asked_ND)], asked, {"majority": majority(known.labels, len(asked.labels))}, exam.title)]
+    most = {"majority": majority(known.labels, len(asked.labels))}
+    found = [row(exam, "e5, no example", [_said(start, asked_ND)], asked, most, exam.title)]
     curve: dict[str, Any] = {"no example": _right(_said(start, asked_ND), asked.labels), "shots": {}}
     for shots in SHOTS:
         said, alone, classical = [], [], []
@@ -144,14 +152,15 @@ def with_vectors(exam: Exam, encoder: Embedder, store: Store, seeds: int) -> tup
         figures = {"with meanings": said, "examples alone": alone, "TF-IDF": classical}
         curve["shots"][shots] = {name: _spread([_right(one, asked.labels) for one in some]) for name, some in figures.items()}
         about = f"{exam.title}; mean of {seeds} draws of {shots} of each label, spread {curve['shots'][shots]['with meanings'][1]:.3f}"
-        found.append(row(exam, f"e5, {shots} of each", said, asked, {"TF-IDF + logistic regression, the same": _median(classical, asked.labels)}, about))
-    classical_all = {
-        "majority": majority(known.labels, len(asked.labels)),
+        middle = {"TF-IDF + logistic regression, the same": _median(classical, asked.labels)}
+        found.append(row(exam, f"e5, {shots} of each", said, asked, middle, about))
+    classical_all = most | {
         "naive Bayes": naive_bayes(known.texts, known.labels, asked.texts, exam.unit),
         "TF-IDF + logistic regression": logistic(known.texts, known.labels, asked.texts, exam.unit),
     }
     head = learn(known_ND, known.labels, start)
-    found.append(row(exam, "e5, all examples", [_said(head, asked_ND)], asked, classical_all, f"{exam.title}; {len(known.texts):,} examples"))
+    about = f"{exam.title}; {len(known.texts):,} examples"
+    found.append(row(exam, "e5, all examples", [_said(head, asked_ND)], asked, classical_all, about))
     curve |= {"all": found[-1].value, "examples": len(known.texts), "valid, all": _right(_said(head, valid_ND), valid.labels)}
     curve["baselines"] = {one.name: one.value for one in found[-1].baselines}
     return found, curve
@@ -193,14 +202,14 @@ def picture(curves: Mapping[str, Mapping[str, Any]]) -> str:
         means = [curve["no example"], *(curve["shots"][shots]["with meanings"][0] for shots in SHOTS)]
         spread = [0, *(curve["shots"][shots]["with meanings"][1] for shots in SHOTS)]
         alone = [curve["shots"][shots]["examples alone"][0] for shots in SHOTS]
-        classical = [curve["shots"][shots]["TF-IDF"][0] for shots in SHOTS]
-        end = len(places)
+        classical = [*(curve["shots"][shots]["TF-IDF"][0] for shots in SHOTS), curve["baselines"]["TF-IDF + logistic regression"]]
+        every = [*places, len(places)]
         axes.fill_between(places, np.subtract(means, spread), np.add(means, spread), color=MAIN, alpha=0.15, linewidth=0)
-        axes.plot([*places, end], [*means, curve["all"]], color=MAIN, marker="o", markersize=4, linewidth=2, label="e5, meanings and examples")
+        axes.plot(every, [*means, curve["all"]], color=MAIN, marker="o", markersize=4, linewidth=2, label="e5, meanings and examples")
         axes.plot(places[1:], alone, color=MAIN, linestyle=":", linewidth=1.5, label="e5, examples alone")
-        axes.plot([*places[1:], end], [*classical, curve["baselines"]["TF-IDF + logistic regression"]], color=INK, alpha=0.6, marker="s", markersize=3, label="TF-IDF")
+        axes.plot(every[1:], classical, color=INK, alpha=0.6, marker="s", markersize=3, label="TF-IDF")
         axes.axhline(curve["baselines"]["naive Bayes"], color=GRID, linewidth=2, label="naive Bayes, all")
-        axes.set_xticks([*places, end], ["0", *map(str, SHOTS), f"{curve['examples']:,}"])
+        axes.set_xticks(every, ["0", *map(str, SHOTS), f"{curve['examples']:,}"])
         axes.set_title(name, loc="left", fontsize=10)
         axes.set_ylim(top=1)
         axes.legend(frameon=False, fontsize=8, loc="lower right")

@@ -29,7 +29,7 @@ from duomo.tasks.passages import Article, articles
 from duomo.tasks.task import Metric
 
 CACHE, OUT, JUDGED = Path("cache"), Path("runs/extract"), Path(__file__).parent / "triples_judged.jsonl"
-SEED, DRAWN = 0, 160
+SEED, DRAWN = 0, 200
 Key = tuple[str, str, str, str]
 Facts = dict[str, Any]
 PRECISION = Metric("precision", lambda rows: sum(row["right"] for row in rows) / len(rows))
@@ -69,13 +69,15 @@ def judged_rows(test: Sequence[Article]) -> tuple[list[ReportRow], Facts]:
             for name, count in Counter(row["predicate"] for row in rows).most_common()
         },
     }
-    made = [_row("relations", PRECISION, rows, "triples of unseen encyclopedia introductions that their sentence says, judged by hand")] if rows else []
+    about = "triples of unseen encyclopedia introductions that their sentence says, judged by hand"
+    made = [_row("relations", PRECISION, rows, about)] if rows else []
     return made, facts
 
 
 def country_rows(store: Store) -> tuple[list[ReportRow], Facts]:
     """Capitals and regions of the countries that have an article, held out by country."""
-    facts = {name: tree for tree in (json.loads(sample.answer) for sample in store.open("countries")) for name in (tree["name"], *tree["names"])}
+    trees = (json.loads(sample.answer) for sample in store.open("countries"))
+    facts = {name: tree for tree in trees for name in (tree["name"], *tree["names"])}
     everything = [article for split in ("train", "valid", "test") for article in articles(split, store)]  # type: ignore[arg-type]
     known = [(article, facts[article.title]) for article in everything if article.title in facts and held_out(facts[article.title]["name"])]
     rows = []
@@ -97,7 +99,8 @@ def held_out(name: str) -> bool:
 
 def capitals(article: Article) -> list[str]:
     """What the patterns take for the capital of the country that an article is about."""
-    return [t.subject for t in triples(article.text, title=article.title) if t.predicate == "capital_of" and same(t.object) == same(article.title)]
+    told = triples(article.text, title=article.title)
+    return [t.subject for t in told if t.predicate == "capital_of" and same(t.object) == same(article.title)]
 
 
 def regions(article: Article) -> list[str]:
@@ -119,9 +122,15 @@ def common(known: Iterable[tuple[Article, Facts]]) -> str:
 
 
 def _fact(name: str, truth: Facts, said: Sequence[str]) -> dict[str, int]:
-    right = {"capital": truth["capitals"], "region": [truth["region"], truth["subregion"], "America" if truth["region"] == "Americas" else "?"]}[name]
-    hits = [one for one in said if any(same(true) and (same(true) in same(one) if name == "region" else same(true) == same(one)) for true in right)]
+    areas = [truth["region"], truth["subregion"], "America" if truth["region"] == "Americas" else "?"]
+    right = {"capital": truth["capitals"], "region": areas}[name]
+    hits = [one for one in said if any(_fits(name, same(one), same(true)) for true in right)]
     return {"said": len(said), "right": len(hits), "found": int(bool(hits))}
+
+
+def _fits(name: str, said: str, true: str) -> bool:
+    """Whether it is the right capital, or names the right region."""
+    return bool(true) and (true in said if name == "region" else true == said)
 
 
 def _precision(rows: Sequence[Any]) -> float:
@@ -135,7 +144,8 @@ def _recall(rows: Sequence[Any]) -> float:
 def _row(
     task: str, metric: Metric, rows: Sequence[Any], about: str, simple: Sequence[Any] = (), other: Sequence[Any] = ()
 ) -> ReportRow:
-    ((low, high),) = intervals(rows, [metric], [row["title"] for row in rows] if "title" in rows[0] else None, 1000, np.random.default_rng(SEED))
+    groups = [row["title"] for row in rows] if "title" in rows[0] else None
+    ((low, high),) = intervals(rows, [metric], groups, 1000, np.random.default_rng(SEED))
     baselines = (Baseline("a simple guess", metric.of(simple)),) if simple else ()
     control = None
     if other:

@@ -142,7 +142,8 @@ def _frames(plan: Sequence[tuple[Shot, int, str, int]]) -> Iterator[np.ndarray]:
         last, first = shot(1.0).astype(np.float32), after[0](0.0).astype(np.float32)
         for number in range(over):
             share = (number + 0.5) / over
-            mixed = last * (1 - share) + first * share if kind == "dissolve" else last * (1 - 2 * share) if share < 0.5 else first * (2 * share - 1)
+            black = last * (1 - 2 * share) if share < 0.5 else first * (2 * share - 1)
+            mixed = last * (1 - share) + first * share if kind == "dissolve" else black
             yield mixed.astype(np.uint8)
 
 

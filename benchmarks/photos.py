@@ -26,12 +26,12 @@ from duomo.evaluate.run import Setting, evaluate
 from duomo.generate import Sampling, Speaker
 from duomo.report import Report, save
 from duomo.sample import Sample
-from duomo.tasks import photos
+from duomo.tasks.photos import KINDS, SOURCE, _photos, photos
 from duomo.tasks.pictures import pixels
 
 CACHE, OUT = Path("cache"), Path("runs/photos")
 EPOCHS, BATCH, SEED = 8, 128, 0
-KINDS = list(photos.KINDS["en"])
+NAMES = list(KINDS["en"])
 
 
 def network() -> nn.Module:
@@ -39,8 +39,13 @@ def network() -> nn.Module:
     return nn.Sequential(
         *(nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Flatten(), nn.Dropout(0.3), nn.Linear(64 * 7 * 7, 64), nn.ReLU(), nn.Linear(64, len(KINDS))),
+        *(nn.Flatten(), nn.Dropout(0.3), nn.Linear(64 * 7 * 7, 64), nn.ReLU(), nn.Linear(64, len(NAMES))),
     )
+
+
+def _tensor(pictures: Sequence[np.ndarray]) -> torch.Tensor:
+    """(N, 1, H, W), from 0 to 1."""
+    return torch.from_numpy(np.stack(pictures)[:, None]).float() / 255
 
 
 def convolved(shown: Sequence[np.ndarray], labels: Sequence[int], asked: Sequence[np.ndarray]) -> list[int]:
@@ -66,12 +71,12 @@ def convolved(shown: Sequence[np.ndarray], labels: Sequence[int], asked: Sequenc
 
 def baseline(test: Sequence[Sample], store: Store, train: int, facts: dict[str, float]) -> list[str]:
     """What the network says to the test, in its languages; it learns from the photographs that the model may learn from."""
-    learned = photos._photos("train", store, train, 200)
+    learned = _photos("train", store, train, 200)
     asked = [pixels(store.bytes(str(next(sample.media()).value))) for sample in test]
     began = time.monotonic()
-    said = convolved([photo.pixels_HW for photo in learned], [KINDS.index(photo.kind) for photo in learned], asked)
+    said = convolved([photo.pixels_HW for photo in learned], [NAMES.index(photo.kind) for photo in learned], asked)
     facts["seconds of the small network"] = round(time.monotonic() - began, 1)
-    return [photos.KINDS["en" if sample.answer.isascii() else "zh"][KINDS[label]] for sample, label in zip(test, said, strict=True)]
+    return [KINDS["en" if sample.answer.isascii() else "zh"][NAMES[label]] for sample, label in zip(test, said, strict=True)]
 
 
 def main() -> None:
@@ -81,9 +86,9 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--train", type=int, default=20_000, help="photographs that the small network learns from")
     chosen = parser.parse_args()
-    fetch.run([photos.SOURCE], CACHE)
+    fetch.run([SOURCE], CACHE)
     opened, store, facts = open_model(chosen.model), Store(CACHE), dict[str, float]()
-    task = photos.photos(languages=languages(opened))
+    task = photos(languages=languages(opened))
     asked = replace(
         task,
         samples=lambda split, store: () if split == "train" else task.samples(split, store),

@@ -217,11 +217,11 @@ def shelf_of(name: str, texts: Iterable[tuple[str, str]], words: Words, model: E
     target, cut = OUT / name, {file: list(passages(file, [Section(text, LINE, ((0, 1),))])) for file, text in texts}
     old = shelves.load(target) if shelves.is_shelf(target) else None
     files = {file: Kept("", len(made)) for file, made in cut.items()}
-    made = shelves.build(name, MODEL, files, (passage for held in cut.values() for passage in held), words, old)
+    made = begun = shelves.build(name, MODEL, files, (passage for held in cut.values() for passage in held), words, old)
     with bars() as shown:
-        task = shown.add_task(name, total=len(made.missing), note="")
+        task = shown.add_task(name, total=len(begun.missing), note="")
         embed = embedding(model, "passage", lambda count: shown.update(task, advance=count))
-        for count, made in enumerate(shelves.embedded(made, embed, 256)):
+        for count, made in enumerate(shelves.embedded(begun, embed, 256)):
             if count % 8 == 7:
                 shelves.save(made, target)
     shelves.save(made, target)
@@ -229,7 +229,7 @@ def shelf_of(name: str, texts: Iterable[tuple[str, str]], words: Words, model: E
 
 
 def encyclopedia(store: Store, split: Split) -> tuple[list[Question], list[Question]]:
-    """Questions by title and by description, one of each kind for an article; descriptions that stand once and name no word of the title."""
+    """Questions by title and by description, one of each for an article; descriptions that stand once and name no word of the title."""
     told = [json.loads(sample.answer)["description"] for sample in store.open("wiki")]
     counts = Counter(told)
     here = [one for one in articles(split, store) if one.description and counts[one.description] == 1]

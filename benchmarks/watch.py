@@ -79,7 +79,12 @@ def f1(rows: Sequence[dict[str, Any]]) -> float:
 
 def recall(*kinds: str) -> Callable[[Sequence[dict[str, Any]]], float]:
     """The share of changes of these kinds that are told."""
-    return lambda rows: sum(row["hits"][kind] for row in rows for kind in kinds) / max(1, sum(row["of"][kind] for row in rows for kind in kinds))
+
+    def share(rows: Sequence[dict[str, Any]]) -> float:
+        hit, of = (sum(row[name][kind] for row in rows for kind in kinds) for name in ("hits", "of"))
+        return hit / max(1, of)
+
+    return share
 
 
 def ours(path: Path) -> list[float]:
@@ -118,8 +123,9 @@ def boundaries(asked: Sequence[Film], practice: Sequence[Film]) -> list[ReportRo
     truths = [true for _, true in asked]
     rows = [counted(one, true) for one, true in zip(told, truths, strict=True)]
     others = [counted(one, true) for one, true in zip(told, truths[1:] + truths[:1], strict=True)]
+    stepping = [counted(fixed(one, threshold), true) for one, true in zip(stepped, truths, strict=True)]
     baselines = {
-        f"threshold {threshold:g} on the difference of frames": [counted(fixed(one, threshold), true) for one, true in zip(stepped, truths, strict=True)],
+        f"threshold {threshold:g} on the difference of frames": stepping,
         f"every {interval:g} s": [counted(every(interval), true) for true in truths],
     }
     kinds = {"F1 of changes within 0.2 s": (f1, ("cut", "dissolve", "black"))}
@@ -128,7 +134,13 @@ def boundaries(asked: Sequence[Film], practice: Sequence[Film]) -> list[ReportRo
 
 
 def _row(
-    task: str, name: str, of: Callable[[Any], float], rows: Sequence[Any], others: Sequence[Any], baselines: dict[str, Any], kinds: Sequence[str]
+    task: str,
+    name: str,
+    of: Callable[[Any], float],
+    rows: Sequence[Any],
+    others: Sequence[Any],
+    baselines: dict[str, Any],
+    kinds: Sequence[str],
 ) -> ReportRow:
     metric, random = Metric(name, of), np.random.default_rng(SEED)
     ((low, high),), ((below, above),) = (intervals(one, [metric], None, 1000, random) for one in (rows, others))
@@ -209,14 +221,17 @@ def _finders() -> dict[str, Any]:
 def _found(task: str, scores: dict[str, list[np.ndarray]], places: Sequence[find.Place], truth: Sequence[Any], about: str) -> ReportRow:
     def rows(name: str, shift: int = 0) -> list[dict[str, bool]]:
         best = [places[int(one.argmax())] for one in np.roll(np.stack(scores[name]), shift, axis=0)]
-        return [{"hit": place.clip == clip and begin - 0.5 <= place.second <= end} for place, (clip, begin, end) in zip(best, truth, strict=True)]
+        pairs = zip(best, truth, strict=True)
+        return [{"hit": place.clip == clip and begin - 0.5 <= place.second <= end} for place, (clip, begin, end) in pairs]
 
     metric = Metric("recall@1", lambda found: statistics.mean(row["hit"] for row in found))
     first, random, hits, swapped = next(iter(scores)), np.random.default_rng(SEED), rows(next(iter(scores))), rows(next(iter(scores)), 1)
     ((low, high),), ((below, above),) = (intervals(one, [metric], None, 1000, random) for one in (hits, swapped))
     baselines = tuple(Baseline(name, metric.of(rows(name))) for name in scores if name != first)
-    control = Control(metric.of(swapped), len(swapped), low=below, high=above, chance=1 / len(places))
-    return ReportRow(task, "test", "recall@1", True, metric.of(hits), low, high, len(hits), 1 / len(places), baselines, control, synthetic=True, about=about)
+    chance = 1 / len(places)
+    control = Control(metric.of(swapped), len(swapped), low=below, high=above, chance=chance)
+    value, n = metric.of(hits), len(hits)
+    return ReportRow(task, "test", "recall@1", True, value, low, high, n, chance, baselines, control, synthetic=True, about=about)
 
 
 def main() -> None:

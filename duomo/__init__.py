@@ -31,3 +31,13 @@ def shelf(path: str | Path) -> Reader:
     from duomo.commands.shelf import open_shelf
 
     return open_shelf(path)
+
+
+def summarise(text: str, sentences: int = 3, model: str | Path | None = None) -> str:
+    """The sentences that stand for a text best, one a line: by their words, by an encoder's vectors, or as a language model words it.
+
+    Raises ValueError for a text without any, and where there is no such model.
+    """
+    from duomo.commands.summarise import of_text, way
+
+    return of_text(text, sentences, way(model))

@@ -1,6 +1,7 @@
 """Disk: what stands under its right name is always whole, and what does not fit is not begun."""
 
 import errno
+import glob
 import os
 import secrets
 import shutil
@@ -33,10 +34,11 @@ def whole_folder(target: Path, replace: bool = True) -> Iterator[Path]:
     Without `replace` a target that another process has finished meanwhile stays. What a killed process left of the same
     target goes. An OSError names the target where it names no file.
     """
-    made = target.with_name(f".{target.name}.{os.getpid()}.writing")
+    name = os.fsencode(target.name)[:200].decode(errors="ignore")  # a longer one would leave no room for what is added
+    made = target.with_name(f".{name}.{os.getpid()}.writing")
     try:
         with _parents(target), _gone(made):
-            for left in target.parent.glob(f".{target.name}.*.writing"):
+            for left in target.parent.glob(f".{glob.escape(name)}.*.writing"):
                 if left == made or not _alive(left.name.split(".")[-2]):
                     shutil.rmtree(left, ignore_errors=True)
             made.mkdir()

@@ -69,3 +69,13 @@ def test_room_is_asked_for_where_no_folder_is_yet(tmp_path):
     need_room(tmp_path / "a/b", 1000)
     with pytest.raises(ValueError, match=r"a/b: no space left on the disk: [\d,.]+ MB are needed and [\d,.]+ MB are free"):
         need_room(tmp_path / "a/b", 10**18)
+
+
+@pytest.mark.parametrize("name", ["a [1]", "a**b", "名" * 80])
+def test_a_folder_may_have_any_name_and_what_was_left_of_it_goes(tmp_path, name):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (tmp_path / f".{name[:66]}.{ended.pid}.writing").mkdir()
+    with whole_folder(tmp_path / name):
+        pass
+    assert list(tree(tmp_path)) == [name]

@@ -197,6 +197,7 @@ class CleanRecipe(Part):
     min_chars: int = Field(1, ge=0)
     max_chars: int = Field(100_000, gt=0)
     languages: tuple[str, ...] = ()
+    quality: bool = False  # of documents: what does not read like prose is dropped
 
 
 class DataRecipe(Part):
@@ -237,6 +238,13 @@ class RolloutRecipe(Part):
     updates: int = Field(1, gt=0)  # optimizer steps on the same answers
 
 
+class EmbeddingsRecipe(Part):
+    """Word vectors that token vectors begin as, in GloVe's text form."""
+
+    path: str
+    fit: Literal["exact", "project", "crop"] = "exact"  # how vectors longer than the model's are made to fit
+
+
 class TrainRecipe(Part):
     """How the weights are found."""
 
@@ -245,6 +253,7 @@ class TrainRecipe(Part):
     teacher: str | None = None  # the model that a student is to be like
     rollouts: RolloutRecipe = RolloutRecipe()
     steps: int = Field(1000, gt=0)
+    minutes: float | None = Field(None, gt=0)  # for them; a machine that would take longer does fewer
     rows: int = Field(4, gt=0)  # packed rows (or samples, unpacked) per optimizer step
     micro_batches: int = Field(1, gt=0)
     optimizer: Literal["adamw", "muon"] = "adamw"
@@ -266,6 +275,7 @@ class TrainRecipe(Part):
     keep: int = Field(2, gt=0)
     threads: int | None = Field(None, gt=0)
     start_from: str | None = None  # a run, or a fetched model, whose weights are taken first
+    embeddings: EmbeddingsRecipe | None = None  # None: token vectors begin at random
 
 
 class EvaluateRecipe(Part):

@@ -40,6 +40,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "data.clean": recipes.CleanRecipe,
     "train": recipes.TrainRecipe,
     "train.rollouts": recipes.RolloutRecipe,
+    "train.embeddings": recipes.EmbeddingsRecipe,
     "adapt": recipes.AdaptRecipe,
     "evaluate": recipes.EvaluateRecipe,
 }

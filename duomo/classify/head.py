@@ -83,7 +83,13 @@ def _fit(x_ND: Tensor, target_N: Tensor, start: Head, strength: float) -> Head:
     x_ND, weight_LD = x_ND - middle_D, torch.from_numpy(start.weight_LD)
     first_L = torch.from_numpy(start.bias_L) + weight_LD @ middle_D
     change_LD, shift_L = torch.zeros_like(weight_LD, requires_grad=True), torch.zeros_like(first_L, requires_grad=True)
-    solver = torch.optim.LBFGS([change_LD, shift_L], max_iter=200, tolerance_grad=1e-6, tolerance_change=1e-12, line_search_fn="strong_wolfe")
+    solver = torch.optim.LBFGS(
+        [change_LD, shift_L],
+        max_iter=200,
+        tolerance_grad=1e-6,
+        tolerance_change=1e-12,
+        line_search_fn="strong_wolfe",
+    )
     begun_NL = x_ND @ weight_LD.T + first_L
 
     def loss() -> Tensor:
@@ -95,7 +101,7 @@ def _fit(x_ND: Tensor, target_N: Tensor, start: Head, strength: float) -> Head:
         return total
 
     with torch.enable_grad():
-        solver.step(loss)  # type: ignore[no-untyped-call]
+        solver.step(loss)
     learned_LD = (weight_LD + change_LD).detach()
     bias_L = first_L + shift_L.detach() - learned_LD @ middle_D
     return Head(start.labels, learned_LD.numpy(), bias_L.numpy())

@@ -112,7 +112,10 @@ def test_labels_come_from_words_or_a_file(tmp_path):
     assert parse("好评=很满意, 差评") == (*named(["好评=很满意"] + ["差评"]),)
 
 
-@pytest.mark.parametrize(("words", "fault"), [("a", "1 label"), ("a,b,a", "named twice"), ("a,,b", "is empty"), ("=x,b", "is empty"), ("", "empty")])
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [("a", "1 label"), ("a,b,a", "named twice"), ("a,,b", "is empty"), ("=x,b", "is empty"), ("", "empty")],
+)
 def test_labels_that_can_not_be_told_apart_are_refused(words, fault):
     with pytest.raises(ValueError, match=fault):
         parse(words)
@@ -123,3 +126,9 @@ def test_telling_words_are_those_of_one_side_and_of_more_than_one_text():
     bad = [["slow", "phone"], ["slow", "phone", "late"], ["late", "phone"], ["slow"]]
     assert telling(good, bad, 5)[0] == "lovely" and telling(bad, good, 5)[0] == "slow"
     assert not {"phone", "once"} & set(telling(good, bad, 5)) and telling(good[:1], bad, 5) == []
+
+
+def test_a_file_of_too_many_labels_is_refused_at_once(tmp_path):
+    (tmp_path / "labels.txt").write_text("".join(f"{number}\n" for number in range(200_000)))
+    with pytest.raises(ValueError, match="200,000 labels; at most 500"):
+        parse(str(tmp_path / "labels.txt"))

@@ -37,13 +37,13 @@ def named(names: Sequence[str], where: str = "--labels") -> tuple[Label, ...]:
 def checked(labels: Sequence[Label], where: str) -> tuple[Label, ...]:
     """The same labels. Raises ValueError where they can not be told apart."""
     names = [label.name for label in labels]
+    if len(names) > MOST:
+        raise ValueError(f"{where}: {len(names):,} labels; at most {MOST} can be told apart")
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
         raise ValueError(f"{where}: the label {double!r} is named twice; name each once")
     if len(names) < 2:
         raise ValueError(f"{where}: {len(names)} label; a choice needs two, as in --labels good,bad")
-    if len(names) > MOST:
-        raise ValueError(f"{where}: {len(names):,} labels; at most {MOST} can be told apart")
     return tuple(labels)
 
 

@@ -19,6 +19,8 @@ def telling(own: Iterable[Sequence[str]], others: Iterable[Sequence[str]], most:
     every = here + there
     held, rest, weight = sum(here.values()), sum(there.values()), PRIOR * max(1, len(every))
     scored = []
+    if len(every) < 2:  # one word alone tells nothing from nothing
+        return []
     for word, count in here.items():
         prior = weight * every[word] / (held + rest)
         a, b = count + prior, there[word] + prior

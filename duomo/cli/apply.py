@@ -7,6 +7,7 @@ import typer
 
 from duomo.cli.labelling import Labelling, Summing
 from duomo.cli.program import ModelName, Panel, grouped, show
+from duomo.cli.translating import Translating
 from duomo.commands.resolve import resolve_model
 
 PANEL = Panel("Put a model to work")
@@ -18,14 +19,19 @@ def classify(
     model: ModelName,
     words: Annotated[
         list[str],
-        typer.Argument(metavar="FILE|FOLDER|TEXT…", show_default=False, help="A text a line, a table, JSON lines, a folder of texts; - reads."),
+        typer.Argument(
+            metavar="FILE|FOLDER|TEXT…",
+            show_default=False,
+            help="A text a line, a table, JSON lines, a folder of texts; - reads.",
+        ),
     ],
     labelling: Labelling,
 ) -> None:
     """Put texts under labels, from no example, a few, or many.
 
-    An encoder of sentence vectors (`duomo fetch e5`: Chinese, English and more) is best, and learns from any number of examples. A model that
-    answers ranks the labels as its answer, and is shown a few examples. Say what a label means: --labels "late=it came too late,broken=it does not work".
+    An encoder of sentence vectors (`duomo fetch e5`: Chinese, English and more) is best, and learns from any number of examples. A model
+    that answers ranks the labels as its answer, and is shown a few examples. Say what a label means:
+    --labels "late=it came too late,broken=it does not work".
     """
     path = resolve_model(model)
     from duomo.commands import classify as command
@@ -42,8 +48,9 @@ def comments(
 ) -> None:
     """Sum up dated comments by topic and week, as a page with charts.
 
-    How many, the share of good ones with its 95 % interval, the words that tell them apart, two quotes. The first of --labels counts as good;
-    without labels, examples or a head the mood is guessed: label a few hundred comments and give them as --examples for shares to rely on.
+    How many, the share of good ones with its 95 % interval, the words that tell them apart, two quotes. The first of --labels counts as
+    good; without labels, examples or a head the mood is guessed: label a few hundred comments and give them as --examples for shares to
+    rely on.
     """
     path = resolve_model(model)
     from duomo.commands import comments as command
@@ -51,9 +58,32 @@ def comments(
     show(command.run(path, table, command.Asked(**vars(summing))))
 
 
+@PANEL.verb('duomo translate runs/translate "Save the file?" --to zh')
+@grouped
+def translate(
+    model: ModelName,
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE|FOLDER|TEXT…", show_default=False, help="Texts, a table, a folder of texts; - reads the input."),
+    ],
+    translating: Translating,
+) -> None:
+    """Draft translations between English and Chinese, line by line, each with its confidence.
+
+    A text keeps its lines, a table gets a column more. Placeholders as {name}, %s, %1 and <b> are kept, and where one is lost it is told.
+    `duomo train translate` makes a model of software texts: drafts to be looked over, and poor ones of anything else.
+    """
+    path = resolve_model(model)
+    from duomo.commands import translate as command
+
+    show(command.run(path, words, command.Wanted(**vars(translating))))
+
+
 @PANEL.verb("duomo index my-files")
 def index(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", show_default=False, help="What is read: a folder with all below it, or one file.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", show_default=False, help="What is read: a folder with all below it, or one file.")
+    ],
     to: Annotated[
         Path | None, typer.Option("--to", metavar="INDEX", show_default=False, help="Where the index goes; shelves/NAME if not said.")
     ] = None,
@@ -61,8 +91,8 @@ def index(
 ) -> None:
     """Read a folder of files, so that questions find their answers in it.
 
-    Text, Markdown, HTML, PDF, CSV, TSV, JSON lines; recordings and the sound of films where whisper-base is fetched. A second run reads only
-    what changed.
+    Text, Markdown, HTML, PDF, CSV, TSV, JSON lines; recordings and the sound of films where whisper-base is fetched. A second run reads
+    only what changed.
     """
     from duomo.commands import shelf as command
 
@@ -72,17 +102,68 @@ def index(
 @PANEL.verb('duomo answer "when does it open?" --in my-files')
 def answer(
     question: Annotated[str, typer.Argument(metavar="QUESTION", show_default=False, help="In any language that the encoder knows.")],
-    place: Annotated[str, typer.Option("--in", metavar="INDEX", show_default=False, help="An index, its name, or the folder that it is of.")],
+    place: Annotated[
+        str, typer.Option("--in", metavar="INDEX", show_default=False, help="An index, its name, or the folder that it is of.")
+    ],
     top: Annotated[int, typer.Option(min=1, help="How many quotes at most.")] = 3,
     lines: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
     write: Annotated[
-        str | None, typer.Option("--write", metavar="MODEL", show_default=False, help="Let a language model word it; quotes are right more often.")
+        str | None,
+        typer.Option("--write", metavar="MODEL", show_default=False, help="Let a language model word it; quotes are right more often."),
     ] = None,
 ) -> None:
     """Answer from indexed files: the sentence that answers, quoted, with its file and line, page, row or second; or say that none does."""
     from duomo.commands import shelf as command
 
     show(command.answer(question, place, top, lines, write))
+
+
+@PANEL.verb("duomo summarise report.pdf --sentences 5")
+def summarise(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE|FOLDER|-…", show_default=False, help="Texts, Markdown, HTML, PDF, tables, recordings; - reads."),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(show_default=False, help="An encoder (e5 where it is fetched) compares by meaning; a language model words it; none."),
+    ] = None,
+    sentences: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 3,
+    lang: Annotated[
+        str | None,
+        typer.Option(show_default=False, help="The language that a language model is asked in: en or zh; else that of the text."),
+    ] = None,
+    lines: Annotated[bool, typer.Option("--json", help="As JSON lines, one a file, with character offsets.")] = False,
+) -> None:
+    """Sum up texts: the sentences that stand for them best, quoted with their places; Chinese, English, any length.
+
+    Without a model, or with --model none, words alone decide, in seconds. What a language model words may be wrong.
+    """
+    from duomo.commands import summarise as command
+
+    show(command.run(files, model, command.Choices(sentences, lang, lines)))
+
+
+@PANEL.verb('duomo generate smollm2 "Once upon a time"')
+def generate(
+    model: ModelName,
+    beginning: Annotated[str, typer.Argument(metavar="BEGINNING|FILE|-", show_default=False, help="What goes on; - reads it.")],
+    tokens: Annotated[int, typer.Option(min=1, help="How many at most.")] = 128,
+    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token; the higher, the more is dared.")] = 0.8,
+    top_p: Annotated[float, typer.Option(min=0, max=1, help="Only the likeliest tokens that hold this share.")] = 0.95,
+    count: Annotated[int, typer.Option(min=1, help="How many continuations.")] = 1,
+    seed: Annotated[int, typer.Option(help="What is drawn follows from it.")] = 0,
+    lines: Annotated[bool, typer.Option("--json", help="As JSON lines, with nats per token and how much is repeated.")] = False,
+) -> None:
+    """Go on with a text, without a conversation: as base models do.
+
+    It is foreseen, not known: names, numbers and facts in it are often wrong.
+    """
+    path = resolve_model(model)
+    from duomo.commands import generate as command
+    from duomo.generate import Sampling
+
+    show(command.run(path, beginning, Sampling(max_tokens=tokens, temperature=temperature, top_p=top_p, seed=seed), count, lines))
 
 
 @PANEL.verb("duomo describe runs/describe photo.jpg --lang zh")
@@ -140,11 +221,16 @@ def find(
 def extract(
     files: Annotated[list[str], typer.Argument(metavar="FILE|FOLDER|-…", show_default=False, help="Texts, folders of texts; - reads.")],
     model: Annotated[
-        str | None, typer.Option(metavar="RUN", show_default=False, help="A run that has learned names, as runs/entities: Chinese persons, places, …")
+        str | None,
+        typer.Option(metavar="RUN", show_default=False, help="A run that has learned names, as runs/entities: Chinese persons, places, …"),
     ] = None,
     lines: Annotated[bool, typer.Option("--json", help="As JSON lines, one a file, with character offsets.")] = False,
-    graph_file: Annotated[Path | None, typer.Option("--graph", metavar="TTL", show_default=False, help="Write the relations as RDF.")] = None,
-    page: Annotated[Path | None, typer.Option("--html", metavar="PAGE", show_default=False, help="Write a page to look around in, offline.")] = None,
+    graph_file: Annotated[
+        Path | None, typer.Option("--graph", metavar="TTL", show_default=False, help="Write the relations as RDF.")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--html", metavar="PAGE", show_default=False, help="Write a page to look around in, offline.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Refuse more characters than these for a model.")] = 200_000,
 ) -> None:
     """Find names, dates, numbers, and who or what is what, in Chinese and English texts.

@@ -10,8 +10,11 @@ Labels = Annotated[
     str | None,
     typer.Option(metavar="A,B,…", show_default=False, help="The labels, each as NAME or NAME=what it means; or a file of one a line."),
 ]
-Examples = Annotated[Path | None, typer.Option(metavar="CSV", show_default=False, help="Examples: a table with the columns text and label.")]
+Examples = Annotated[
+    Path | None, typer.Option(metavar="CSV", show_default=False, help="Examples: a table with the columns text and label.")
+]
 KeptHead = Annotated[Path | None, typer.Option(metavar="FILE", show_default=False, help="What was learned before, and kept with --save.")]
+Limit = Annotated[int, typer.Option(min=1, help="Refuse more characters than these, all texts together.")]
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,9 @@ class Labelling:
     examples: Examples = None
     head: KeptHead = None
     save: Annotated[Path | None, typer.Option(metavar="FILE", show_default=False, help="Keep what was learned from the examples.")] = None
-    column: Annotated[str | None, typer.Option(metavar="NAME", show_default=False, help="The column of a table that holds the texts.")] = None
+    column: Annotated[
+        str | None, typer.Option(metavar="NAME", show_default=False, help="The column of a table that holds the texts.")
+    ] = None
     prompt: Annotated[
         str | None, typer.Option(metavar="TEXT", show_default=False, help="How a language model is asked, with {text} in it.")
     ] = None
@@ -31,6 +36,7 @@ class Labelling:
         Path | None, typer.Option(metavar="FILE", show_default=False, help="Where it goes: .csv or .tsv, else JSON lines.")
     ] = None
     lines: Annotated[bool, typer.Option("--json", help="As JSON lines, with the probability of every label.")] = False
+    limit: Limit = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,9 @@ class Summing:
 
     text: Annotated[str, typer.Option(metavar="COLUMN", show_default=False, help="The column of the comments.")]
     date: Annotated[str, typer.Option(metavar="COLUMN", show_default=False, help="The column of their dates, the year first.")]
-    topic: Annotated[str | None, typer.Option(metavar="COLUMN", show_default=False, help="The column of their topics, if there is one.")] = None
+    topic: Annotated[
+        str | None, typer.Option(metavar="COLUMN", show_default=False, help="The column of their topics, if there is one.")
+    ] = None
     topics: Annotated[
         str | None, typer.Option(metavar="A,B,…", show_default=False, help="Topics to be found, each as NAME or NAME=what it is about.")
     ] = None
@@ -47,3 +55,4 @@ class Summing:
     examples: Examples = None
     head: KeptHead = None
     out: Annotated[Path, typer.Option(metavar="FILE", help="The page; the same as JSON goes beside it.")] = Path("comments.html")
+    limit: Limit = 1_000_000

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ class Panel:
 def grouped(function: Verb) -> Verb:
     """Lets an argument that is a dataclass stand for its fields: each is an option of its own, and the verb is called with the record."""
     own = inspect.signature(function, eval_str=True).parameters.values()
-    records = {one.name: one.annotation for one in own if is_dataclass(one.annotation)}
+    records: dict[str, Any] = {one.name: one.annotation for one in own if is_dataclass(one.annotation)}
     fields = {name: inspect.signature(record, eval_str=True).parameters for name, record in records.items()}
     options = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for record in fields.values() for option in record.values()]
     every = [*(one for one in own if one.name not in records), *options]
@@ -76,9 +77,11 @@ def _short(sentence: str, example: str) -> str:
 
 
 def show(report: "Report") -> None:
-    """Prints what a command found."""
+    """Prints what a command found; a terminal gets no sign that would steer it, and a name of a file that is no text loses what is none."""
+    from duomo.commands.show import harmless
+
     for line in report.lines:
-        print(line)
+        print(harmless(line) if sys.stdout.isatty() else line.encode(errors="replace").decode())
 
 
 def read_recipe(name: str, overrides: Sequence[str] | None) -> "Recipe":

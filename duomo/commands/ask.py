@@ -16,6 +16,7 @@ from duomo.commands.transcribe import refuse_whisper, text_of
 from duomo.commands.ways import Example as Labelled
 from duomo.commands.ways import way
 from duomo.generate import Sampling, Speaker
+from duomo.generate.continued import Continuer, continuing
 from duomo.interchange import Card
 from duomo.model import cuts
 from duomo.report import Example, Report
@@ -81,6 +82,13 @@ class Assistant:
         shares_NL = way(self.run, self.card, named(labels), examples).shares(texts)
         found = (dict(zip((label.partition("=")[0].strip() for label in labels), map(float, row), strict=True)) for row in shares_NL)
         return [dict(sorted(one.items(), key=lambda pair: -pair[1])) for one in found]
+
+    def generate(self, beginning: str) -> str:
+        """How a text goes on, without a conversation. Raises ValueError for a model that writes no text, and for an empty beginning."""
+        if not beginning.strip():
+            raise ValueError('begin with something, as in generate("Once upon a time")')
+        refuse_whisper(self.run)
+        return Continuer(self.run.model, continuing(self.run.tokenizer), self.sampling).write(beginning.rstrip())[0].text
 
     def sampled(self, **changes: Any) -> "Assistant":
         """The same model with other choices of sampling: `sampled(temperature=0.8, max_tokens=200)`. Raises ValueError."""

@@ -1,4 +1,4 @@
-"""Begin: what a run starts from. Senses of other models, weights of another model, and adapters on them."""
+"""Begin: what a run starts from. Senses of other models, word vectors, weights of another model, and adapters on them."""
 
 from pathlib import Path
 
@@ -7,21 +7,27 @@ from duomo.commands.resolve import resolve_model
 from duomo.compress.lora import lora
 from duomo.model import Model
 from duomo.recipe import BlockRecipe, Part, Recipe, SenseRecipe
+from duomo.tokenizer import Tokenizer
+from duomo.train.embeddings import take_words
 
 FREE = ("senses", "vocab_size", "max_positions")  # of a model: what another may have more of
 ITS_OWN = ("cut", "join", "project", "frozen", "start_from")  # of a sense: in these it may differ from the one that it starts from
 PROJECTOR = "project."
 
 
-def begin(model: Model, recipe: Recipe, folder: Path) -> checkpoint.Base | None:
+def begin(model: Model, recipe: Recipe, folder: Path, tokenizer: Tokenizer | None = None) -> checkpoint.Base | None:
     """Puts other models' weights into the model, then adapters where the recipe wants them; these have a base.
 
-    A sense is taken from its own `start_from`, all else, and any sense that it has, from `train.start_from`. Raises ValueError
-    where weights are not there, or do not fit.
+    A sense is taken from its own `start_from`, all else, and any sense that it has, from `train.start_from`, or the vectors of the
+    tokenizer's words from `train.embeddings`. Raises ValueError where weights are not there, or do not fit.
     """
+    if recipe.train.embeddings and recipe.train.start_from:
+        raise ValueError("train.embeddings would undo what train.start_from has learned of words; leave one of them out")
     for name, sense in recipe.model.senses.items():
         if sense.start_from:
             _take_sense(model, name, sense)
+    if recipe.train.embeddings and tokenizer:
+        take_words(model, tokenizer, recipe.train.embeddings)
     if recipe.train.start_from is None:
         return None
     run = checkpoint.open_run(resolve_model(recipe.train.start_from))

@@ -11,6 +11,7 @@ from rich.console import Console
 from duomo.batch import Patches
 from duomo.commands.models import open_with_card
 from duomo.commands.resolve import nearest
+from duomo.commands.show import harmless as harmless
 from duomo.commands.transcribe import refuse_whisper
 from duomo.data.render import Cutter, cut
 from duomo.generate import Sampling, Speaker
@@ -121,11 +122,6 @@ def trimmed(messages: tuple[Message, ...], speaker: Speaker) -> tuple[Message, .
         if speaker.length(Sample(messages[start:])) <= speaker.room:
             return messages[start:]
     return messages[starts[-1] :]
-
-
-def harmless(words: str) -> str:
-    """The text without signs that would steer a terminal: a model says what its data taught it."""
-    return "".join(sign for sign in words if sign.isprintable() or sign in "\n\t")
 
 
 def remembering() -> Cutter:

@@ -1,6 +1,7 @@
 """Laws of a talk: what the model reads of it, and what commands do."""
 
 import io
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from duomo import checkpoint, cli
 from duomo import recipe as recipes
 from duomo.commands.chat import Talk, about, command, harmless, remembering, talk, trimmed
+from duomo.data.render import render
 from duomo.generate import Sampling, Speaker
 from duomo.interchange import Card
 from duomo.recipe import Recipe
@@ -126,3 +128,32 @@ def test_the_system_message_stays_when_turns_are_forgotten(speaker: Speaker) -> 
     told = replace(speaker, tokenizer=speaker.tokenizer.introduced("the cat sat on the mat"))
     talk = (user("one"), assistant("two"), user("three"))
     assert told.length(Sample(trimmed(talk, told))) > speaker.length(Sample(talk)) > speaker.length(Sample((talk[-1],)))
+
+
+def test_a_long_talk_is_read_in_whole_turns_behind_its_system_message(speaker: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = replace(speaker, tokenizer=speaker.tokenizer.introduced("the cat sat on the mat"))
+    read = list[Sample]()
+    stream = Speaker.stream
+
+    def heard(self: Speaker, sample: Sample) -> Iterator[str]:
+        read.append(sample)
+        return stream(self, sample)
+
+    monkeypatch.setattr(Speaker, "stream", heard)
+    lines = [f"which letter is it? {n}" for n in range(20)]
+    talk(told, lines, lambda words: None)
+    system = render(Sample((Message("system", (text("the cat sat on the mat"),)),)), speaker.tokenizer, {}, Path()).ids
+    for number, sample in enumerate(read):
+        asked = [message.text for message in sample.messages if message.role == "user"]
+        assert asked == lines[number + 1 - len(asked) : number + 1]  # the latest, each of them whole
+        assert [message.role for message in sample.messages] == ["user", "assistant"] * (len(asked) - 1) + ["user"]
+        ids = render(sample, told.tokenizer, {}, Path(), answer=False).ids
+        assert ids[: len(system)] == system and len(ids) <= told.room
+    kept = [len(sample.messages) for sample in read]
+    assert kept[:3] == [1, 3, 5] and 3 < kept[-1] < 39  # at first nothing is forgotten, at last the oldest
+
+
+def test_a_message_that_is_too_long_alone_is_refused_in_one_line_and_forgets_nothing(speaker: Speaker) -> None:
+    once, twice = (talked(speaker, *lines) for lines in (("what?", "why?"), ("what?", "书" * 300, "why?")))
+    refusal = [line for line in twice if "the model reads 256 at most" in line]
+    assert len(refusal) == 1 and [line for line in twice if line not in refusal] == once

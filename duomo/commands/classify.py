@@ -18,13 +18,13 @@ from duomo.classify.labels import Label, named, parse
 from duomo.commands.given import Given, column_of, table, texts
 from duomo.commands.models import embedder, open_with_card
 from duomo.commands.show import bars
-from duomo.commands.ways import SHOTS, ByVectors, Example, Way, fitted, makes_vectors, vectors, way
+from duomo.commands.ways import CHARACTERS, SHOTS, TEXT, ByVectors, Example, Way, fitted, makes_vectors, vectors, way
 from duomo.disk import whole_file
 from duomo.report import Report
 
 LABELS = ("label", "labels", "class", "category", "sentiment", "标签", "类别", "情感")  # which column of examples is meant
 WIDE = 60  # characters of a text on the screen
-
+LIMIT = 1_000_000  # characters of all texts: minutes of work
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Wanted:
     unsure: float = 0.0
     out: Path | None = None
     lines: bool = False
+    limit: int = LIMIT
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def run(folder: Path, words: Sequence[str], wanted: Wanted) -> Report:
     Raises ValueError for labels, examples or texts that can not be used, and for a head of another model.
     """
     given = texts(words, wanted.column)  # first: a missing file is told before a model is opened
+    bounded(given, wanted.limit)
     chosen = way_of(folder, wanted)
     done = put(chosen, given, wanted.unsure)
     facts = {"texts": len(done), "labels": Counter(one.label for one in done), "unsure": sum(not one.sure for one in done)}
@@ -79,6 +81,8 @@ def way_of(folder: Path, wanted: Wanted) -> Way:
     """How this model labels texts: a kept head, vectors of an encoder, or the likelihood of the labels. Raises ValueError."""
     if wanted.head is not None and (wanted.labels or wanted.examples):
         raise ValueError(f"{wanted.head}: has its own labels, learned from its own examples; leave --labels and --examples out")
+    if wanted.prompt is not None and TEXT not in wanted.prompt:
+        raise ValueError(f"--prompt {wanted.prompt[:60]!r}: does not say where the text stands; write {TEXT} there")
     labels, known = _asked(wanted) if wanted.head is None else ((), [])
     opened, card = open_with_card(folder)
     if not makes_vectors(opened):
@@ -101,6 +105,13 @@ def way_of(folder: Path, wanted: Wanted) -> Way:
         facts = {"model": folder.name, "examples": len(known), "labels": Counter(label for _, label in known)}
         keep.save(made.head, embed, wanted.save, facts)
     return made
+
+
+def bounded(given: Sequence[Given], limit: int) -> None:
+    """Raises ValueError where a model would read for too long; of a text no more counts than is read."""
+    total = sum(min(len(one.text), CHARACTERS) for one in given)
+    if total > limit:
+        raise ValueError(f"{len(given):,} texts of {total:,} characters are many for a model; allow them with --limit {total}")
 
 
 def put(chosen: Way, given: Sequence[Given], unsure: float) -> list[Put]:
@@ -156,7 +167,14 @@ def as_row(one: Put) -> dict[str, Any]:
     """As JSON."""
     shares = {label: round(share, 4) for label, share in one.shares.items()}
     where = {} if one.given.where == "text" else {"where": one.given.where}
-    return {"text": one.given.text, "label": one.label, "probability": round(one.share, 4), "probabilities": shares, "unsure": not one.sure} | where
+    return {
+        "text": one.given.text,
+        "label": one.label,
+        "probability": round(one.share, 4),
+        "probabilities": shares,
+        "unsure": not one.sure,
+        **where,
+    }
 
 
 def write(path: Path, done: Sequence[Put]) -> None:

@@ -41,7 +41,8 @@ def test_examples_are_learned_and_kept_and_used_again(encoder, examples, tmp_pat
     first = run(encoder, texts, Wanted(examples=examples, save=head, lines=True)).lines
     rows = [json.loads(line) for line in first]
     assert [row["label"] for row in rows] == [label for _, label in ANIMALS]
-    assert all(abs(sum(row["probabilities"].values()) - 1) < 1e-3 and row["probability"] == max(row["probabilities"].values()) for row in rows)
+    assert all(abs(sum(row["probabilities"].values()) - 1) < 1e-3 for row in rows)
+    assert all(row["probability"] == max(row["probabilities"].values()) for row in rows)
     assert run(encoder, texts, Wanted(head=head, lines=True)).lines == first
 
 
@@ -99,6 +100,8 @@ def test_what_can_not_go_together_is_refused(encoder, examples, tmp_path):
         (Wanted("a,b", head=head), "has its own labels"),
         (Wanted("a,b", save=head), "give --examples too"),
         (Wanted("a,b", prompt="? {text}"), "is asked nothing"),
+        (Wanted("a,b", prompt="good or bad?"), "write {text} there"),
+        (Wanted("a,b", limit=4), "1 texts of 5 characters are many for a model; allow them with --limit 5"),
         (Wanted(head=head), "no such file"),
     ):
         with pytest.raises(ValueError, match=told):
@@ -114,7 +117,8 @@ def test_a_language_models_shares_follow_what_the_labels_cost():
     way, texts = likelihood(), ["the cat sat on the mat", "I love to read books.", "窗前明月光"]
     shares, costs = way.shares(texts), way.costs(texts)
     assert np.allclose(shares.sum(1), 1) and (shares.argmax(1) == costs.argmin(1)).all()
-    said = [way.speaker.likelihood([Sample((*way.sample(texts[0]).messages, *ask("", answer=label).messages[1:]))])[0] for label in way.labels]
+    answered = [Sample((*way.sample(texts[0]).messages, *ask("", answer=label).messages[1:])) for label in way.labels]
+    said = [way.speaker.likelihood([one])[0] for one in answered]
     assert np.allclose(costs[0], [one.nats for one in said], atol=1e-3)
 
 
@@ -142,5 +146,10 @@ def test_the_question_is_in_the_language_of_the_labels():
 @pytest.mark.skipif(not Path("cache/models/e5").is_dir(), reason="e5 is not in the cache: duomo fetch e5")
 def test_the_real_e5_knows_late_from_broken_in_two_languages():
     wanted = Wanted("late=the delivery took too long,broken=the product does not work", lines=True)
-    texts = ["快递等了两个星期才到", "屏幕打不开，开机就死机", "It arrived ten days after the promised date.", "The zipper broke on the first day."]
+    texts = [
+        "快递等了两个星期才到",
+        "屏幕打不开，开机就死机",
+        "It arrived ten days after the promised date.",
+        "The zipper broke on the first day.",
+    ]
     assert [json.loads(line)["label"] for line in run(Path("cache/models/e5"), texts, wanted).lines] == ["late", "broken"] * 2

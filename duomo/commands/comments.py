@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 from duomo.classify import parse
 from duomo.classify.telling import telling
 from duomo.commands import classify
-from duomo.commands.classify import Put, Wanted
+from duomo.commands.classify import LIMIT, Put, Wanted
 from duomo.commands.comments_page import ALL, Cell, Quote, html
 from duomo.commands.given import Given, column_of, table
 from duomo.commands.show import bars, status
@@ -23,11 +22,12 @@ from duomo.data.classical import word_preparer
 from duomo.disk import whole_file
 from duomo.report import Report
 
-MOOD = "good=很好，很满意，值得推荐。 Very good, I am satisfied,bad=很差，很失望，不推荐。 Very bad, I am disappointed"
+MOOD = "good=很好，很满意，值得推荐。 Very good. I am satisfied,bad=很差，很失望，不推荐。 Very bad. I am disappointed"
 DAY = re.compile(r"\s*(\d{4})\D?(\d{1,2})\D?(\d{1,2})(?!\d)")  # year first, or it can not be told apart
 WORDS, QUOTES, QUOTED = 6, 2, 160
 LOOKED = 2_000  # characters of a comment whose words are counted
 Z = 1.959964  # of 95 %
+MOST_TOPICS, MOST_WEEKS = 100, 1_000  # of a page that can be read
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Asked:
     examples: Path | None = None
     head: Path | None = None
     out: Path = Path("comments.html")
+    limit: int = LIMIT
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Comment:
     @property
     def monday(self) -> date:
         """Of its week."""
-        return self.day - timedelta(days=self.day.weekday())
+        return _monday(self.day)
 
 
 def run(folder: Path, path: Path, asked: Asked) -> Report:
@@ -64,7 +65,9 @@ def run(folder: Path, path: Path, asked: Asked) -> Report:
 
     Raises ValueError for a column that is not there, and where hardly any date can be read.
     """
+    beside = _beside(path, asked)
     given, days = read(path, asked)
+    classify.bounded(given, asked.limit)
     moods, topics = labelled(folder, given, asked)
     with status("words"):
         words = [*map(segmenter(), (one.text for one in given))]
@@ -73,17 +76,19 @@ def run(folder: Path, path: Path, asked: Asked) -> Report:
     cells = summed(found, good)
     facts = {"table": path.name, "model": folder.name, "comments": len(found), "good": good, "labels": list(moods[0].shares)}
     facts |= {"from": str(min(days)), "to": str(max(days)), "topics": "column" if asked.topic else "found" if asked.topics else "none"}
-    beside = asked.out.with_suffix(".json")
+    tree = facts | {"cells": [asdict(cell) for cell in cells]}
     with whole_file(beside) as part:
-        part.write_text(json.dumps(facts | {"cells": [asdict(cell) for cell in cells]}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(tree, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     with whole_file(asked.out) as part:
         part.write_text(html(cells, facts), encoding="utf-8")
-    return Report(f"comments {path}", facts=facts, lines=(*map(_line, (cell for cell in cells if cell.week == ALL)), f"{asked.out}, {beside}"))
+    lines = [_line(cell) for cell in cells if cell.week == ALL]
+    return Report(f"comments {path}", facts=facts, lines=(*lines, f"{asked.out}, {beside}"))
 
 
 def read(path: Path, asked: Asked) -> tuple[list[Given], list[date]]:
     """The comments with a text and a day; the others are counted on the error stream."""
     given, days, undated, empty = list[Given](), list[date](), list[int](), 0
+    topics = set[str]()
     for row in table(path):
         if not isinstance(row.value, Mapping):
             raise ValueError(f"{path}:{row.number}: not an object with named fields")
@@ -91,7 +96,7 @@ def read(path: Path, asked: Asked) -> tuple[list[Given], list[date]]:
         text = str(row.value[column_of(path, names, asked.text)] or "").strip()
         day = day_of(str(row.value[column_of(path, names, asked.date)] or ""))
         if asked.topic is not None:
-            column_of(path, names, asked.topic)
+            topics.add(str(row.value[column_of(path, names, asked.topic)]))
         if text and day:
             given.append(Given(text, f"{path.name}:{row.number}", row.value))
             days.append(day)
@@ -103,6 +108,10 @@ def read(path: Path, asked: Asked) -> tuple[list[Given], list[date]]:
         raise ValueError(f"{path}:{undated[0]}: no date in column {asked.date!r}; write the year first, as 2026-03-31")
     if not given:
         raise ValueError(f"{path}: holds no comment in column {asked.text!r}")
+    if len(topics) > MOST_TOPICS:
+        raise ValueError(f"{path}: column {asked.topic!r} holds {len(topics):,} topics; name one that holds {MOST_TOPICS} at most")
+    if (weeks := len({_monday(day) for day in days})) > MOST_WEEKS:
+        raise ValueError(f"{path}: column {asked.date!r} holds dates of {weeks:,} weeks; at most {MOST_WEEKS:,} fit on a page")
     if undated or empty:
         print(f"note: left out: {len(undated)} comments without a date that begins with the year, {empty} without a text", file=sys.stderr)
     return given, days
@@ -138,8 +147,16 @@ def labelled(folder: Path, given: Sequence[Given], asked: Asked) -> tuple[list[P
     if topical is not None and subjects is not None:
         topics = [topical.labels[int(place)] for place in subjects.argmax(1)]
     else:
-        topics = [str(one.row.get(asked.topic) or "–").strip() if asked.topic else ALL for one in given]
+        topics = named(given, asked)
     return classify.placed(way.labels, moods, given, unread, 0.0), topics
+
+
+def named(given: Sequence[Given], asked: Asked) -> list[str]:
+    """The topics that a column names; one topic for all where there is no such column, and no other that is called so."""
+    if asked.topic is None:
+        return [ALL] * len(given)
+    told = [str(one.row.get(asked.topic) or "–").strip() for one in given]
+    return [f"{topic} (topic)" if topic == ALL else topic for topic in told]
 
 
 def summed(comments: Sequence[Comment], good: str) -> list[Cell]:
@@ -174,6 +191,22 @@ def segmenter() -> Callable[[str], tuple[str, ...]]:
     return words
 
 
+def _beside(path: Path, asked: Asked) -> Path:
+    """Where the same as JSON goes. Raises ValueError where that or the page would be written over what is read."""
+    beside = asked.out.with_suffix(".json")
+    if beside == asked.out:
+        raise ValueError(f"{asked.out}: the page is HTML, and the same as JSON goes beside it; name it {asked.out.with_suffix('.html')}")
+    for source in filter(None, (path, asked.examples, asked.head)):
+        for target in (asked.out, beside):
+            if target.exists() and source.exists() and target.samefile(source):
+                raise ValueError(f"{target}: would be written over, and is read; choose another name by --out")
+    return beside
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
 def _cell(topic: str, week: str, own: Sequence[Comment], every: Sequence[Comment], good: str) -> Cell:
     praised, blamed = _parted(own, lambda one: one.put.label == good)
     inside = {id(one) for one in own}
@@ -204,5 +237,6 @@ def _short(text: str) -> str:
 
 
 def _line(cell: Cell) -> str:
-    told: Any = f"{cell.topic}: {cell.n} comments, good {cell.share:.0%} [{cell.low:.0%}, {cell.high:.0%}]"
-    return told + (f"; praised: {', '.join(cell.praised)}" if cell.praised else "") + (f"; blamed: {', '.join(cell.blamed)}" if cell.blamed else "")
+    praised = f"; praised: {', '.join(cell.praised)}" if cell.praised else ""
+    blamed = f"; blamed: {', '.join(cell.blamed)}" if cell.blamed else ""
+    return f"{cell.topic}: {cell.n} comments, good {cell.share:.0%} [{cell.low:.0%}, {cell.high:.0%}]{praised}{blamed}"

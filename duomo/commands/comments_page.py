@@ -84,7 +84,8 @@ def _about(about: Mapping[str, Any]) -> str:
     held = f"{about['comments']:,}", about["from"], about["to"], escape(str(about["model"])), escape(" / ".join(about["labels"]))
     count, first, last, model, labels = held
     return both(
-        f"{count} comments, {first} to {last}; put under {labels} by {model}.", f"{count} 条评论，{first} 至 {last}；由 {model} 标为 {labels}。"
+        f"{count} comments, {first} to {last}; put under {labels} by {model}.",
+        f"{count} 条评论，{first} 至 {last}；由 {model} 标为 {labels}。",
     )
 
 
@@ -109,7 +110,8 @@ def _topic(cell: Cell, weeks: Sequence[Cell], about: Mapping[str, Any]) -> str:
     )
     drawn = f'<figure role="img" aria-label="{escape(cell.topic)}">{chart(weeks)}</figure>' if weeks else ""
     told = both(f"{cell.n:,} comments, good {_share(cell)}", f"{cell.n:,} 条评论，好评率 {_share(cell)}")
-    return f'<section><h2>{_name(cell.topic)}</h2><p>{told}</p>{drawn}<div class="wide"><table><tr>{head}</tr>{lines}</table></div></section>'
+    table = f'<div class="wide"><table><tr>{head}</tr>{lines}</table></div>'
+    return f"<section><h2>{_name(cell.topic)}</h2><p>{told}</p>{drawn}{table}</section>"
 
 
 def _quotes(quotes: Sequence[Quote], good: str) -> str:

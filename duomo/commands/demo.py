@@ -75,6 +75,7 @@ def _one(recipe: Recipe, runs: Path, clock: Clock) -> Report:
         get_ready(recipe)
     with clock.phase("train"):
         trained = train.run(recipe, fresh=True, runs=runs)
+        recipe = recipes.load(folder / "recipe.json")  # with the steps that it settled on
     if recipe.data.mask_words and not recipe.evaluate.tasks:
         return replace(trained, lines=trained.lines[:1])
     with clock.phase("evaluate"):

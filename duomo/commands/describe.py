@@ -113,7 +113,7 @@ def pictures(names: Sequence[Path]) -> list[Path]:
     """Files, and what folders hold of pictures. Raises ValueError for a path that is none, and for a folder without any."""
     found, known = list[Path](), (IMAGE.suffix, *IMAGE.suffixes)
     for name in names:
-        inside = sorted(path for path in name.rglob("*") if path.suffix.lower() in known) if name.is_dir() else [name]
+        inside = sorted(path for path in name.rglob("*") if path.suffix.lower() in known and path.is_file()) if name.is_dir() else [name]
         if not inside:
             raise ValueError(f"{name}: holds no picture ({', '.join(known)})")
         found += inside

@@ -89,9 +89,12 @@ def pdf_sections(path: Path) -> Sections:
     with document:
         if len(document) > MOST_PAGES:
             raise ValueError(f"has {len(document):,} pages, more than {MOST_PAGES:,}; split it")
-        for number, page in enumerate(document, 1):
-            text = page.get_textpage().get_text_bounded().replace("\r\n", "\n").replace("￾", "")
-            yield Section(text, PAGE, ((0, number),))
+        for number in range(len(document)):
+            try:
+                text = document[number].get_textpage().get_text_bounded()
+            except pypdfium2.PdfiumError as error:
+                raise ValueError(f"page {number + 1} can not be read ({str(error).strip('.').lower()}); export it again") from error
+            yield Section(text.replace("\r\n", "\n").replace("￾", ""), PAGE, ((0, number + 1),))
 
 
 def table_sections(path: Path, separator: str = "") -> Sections:
@@ -151,7 +154,8 @@ def line_marks(text: str, first: int = 1) -> Marks:
     """Where each line begins, with its number."""
     offset, marks = 0, list[tuple[int, float]]()
     for number, line in enumerate(text.split("\n"), first):
-        marks.append((offset, number))
+        if line or not marks:  # nothing stands on the others
+            marks.append((offset, number))
         offset += len(line) + 1
     return tuple(marks)
 

@@ -27,7 +27,8 @@ def pdf(*pages):
         places.append(len(made))
         made += f"{number} 0 obj{part}endobj\n".encode()
     table = "".join(f"{place:010d} 00000 n \n" for place in places)
-    trailer = f"xref\n0 {len(parts) + 1}\n0000000000 65535 f \n{table}trailer<</Size {len(parts) + 1}/Root 1 0 R>>\nstartxref\n{len(made)}\n%%EOF"
+    size = len(parts) + 1
+    trailer = f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer<</Size {size}/Root 1 0 R>>\nstartxref\n{len(made)}\n%%EOF"
     return made + trailer.encode()
 
 
@@ -81,6 +82,8 @@ def test_pdf_gives_its_pages(tmp_path):
         ("The pool closes at six.", "page", ((0, 1),)),
         ("Dogs are welcome.", "page", ((0, 2),)),
     ]
+    with pytest.raises(ValueError, match="page 2 can not be read"):
+        sections(tmp_path / "a.pdf", pdf("one", "two").replace(b"6 0 obj", b"9 0 obj"))
     for data in (b"", b"no PDF", pdf("x")[:200]):
         with pytest.raises(ValueError, match="no PDF"):
             sections(tmp_path / "a.pdf", data)

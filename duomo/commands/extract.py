@@ -56,6 +56,7 @@ def run(names: Sequence[str], model: Path | None, choices: Choices) -> Report:
     not learned names or would read for too long.
     """
     texts, faults = read(names)
+    _safe(texts, choices)
     tagger = names_by(open_model(model)) if model else None
     _bounded(texts, choices.limit if tagger else None)
     documents = list(_extracted(texts, tagger))
@@ -76,6 +77,8 @@ def read(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
             texts[file] = _text(file)
         except ValueError as error:
             faults.append(str(error))
+        except OSError as error:
+            faults.append(f"{file}: can not be read ({error.strerror or error})")
     if not texts:
         raise ValueError("\n".join(faults[:5] + ([f"and {len(faults) - 5} more"] if len(faults) > 5 else [])))
     return texts, faults
@@ -118,7 +121,8 @@ def json_lines(documents: Iterable[Document]) -> Iterator[str]:
 def told(one: Document) -> Iterator[str]:
     """A document for people: what is in it, the first of each."""
     counts = Counter(span.kind for span in one.spans)
-    yield f"{one.file}: {len(one.text):,} characters; " + (", ".join(f"{count} {kind}" for kind, count in counts.most_common()) or "no names")
+    names = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+    yield f"{one.file}: {len(one.text):,} characters; {names or 'no names'}"
     for span in one.spans[:SHOWN]:
         yield f"  {span.start:>6}–{span.end:<6} {span.kind:<13}{_line(span.text)}"
     for triple in one.triples[:SHOWN]:
@@ -159,6 +163,15 @@ def _text(file: str) -> str:
     if not text.strip():
         raise ValueError(f"{file}: holds no text")
     return text
+
+
+def _safe(texts: Mapping[str, str], choices: Choices) -> None:
+    """Raises ValueError where what is found would be written over a text, or the page over the graph."""
+    for target in filter(None, (choices.graph, choices.page)):
+        if target.exists() and any(file != STDIN and target.samefile(file) for file in texts):
+            raise ValueError(f"{target}: would be written over, and is read; choose another name")
+    if choices.graph is not None and choices.graph == choices.page:
+        raise ValueError(f"{choices.page}: is to be the graph and the page; give each a name of its own")
 
 
 def _bounded(texts: Mapping[str, str], limit: int | None) -> None:

@@ -70,6 +70,12 @@ def test_what_can_not_be_read_is_told_in_one_line(text, tmp_path, capsys):
     assert len(texts) == 1 and len(faults) == 2  # the others go on
 
 
+def test_what_is_found_is_never_written_over_a_text(text, tmp_path, capsys):
+    for words in (["--graph", text], ["--html", text], ["--graph", tmp_path / "g", "--html", tmp_path / "g"]):
+        assert "another name" in (told := refused(capsys, "extract", text, *words)) or "a name of its own" in told
+    assert text.read_text(encoding="utf-8") == TEXT
+
+
 def test_five_megabytes_take_seconds(tmp_path):
     path = tmp_path / "large.txt"
     path.write_text(TEXT * (5_000_000 // len(TEXT.encode())), encoding="utf-8")

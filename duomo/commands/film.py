@@ -13,6 +13,7 @@ from duomo.modalities.image import IMAGE, to_jpeg
 from duomo.modalities.pixels import fit
 from duomo.recipe import CutRecipe
 
+FOLDER, TABLE = ".watch", "watch.json"  # the folder beside a clip, and what `duomo find` reads in it
 THUMB = CutRecipe(size=(180, 320), hop=(1, 1), merge=(1, 1), features=3)
 CHANGES = {"begin": "开头", "cut": "切换", "fade": "淡入淡出", "new": "新内容"}
 Tree = Mapping[str, Any]  # what `watch.json` holds
@@ -27,8 +28,8 @@ def clock(second: float) -> str:
 
 def markdown(film: Tree) -> str:
     """A table, one part a line; key frames are links."""
-    head = f"# {_cell(film['clip'])}\n\n| start | end | begins with | key frame | what is seen | what is said |\n|---|---|---|---|---|---|\n"
-    return head + "".join(
+    head = "| start | end | begins with | key frame | what is seen | what is said |\n|---|---|---|---|---|---|\n"
+    return f"# {_cell(film['clip'])}\n\n{head}" + "".join(
         f"| {clock(part['start'])} | {clock(part['end'])} | {part['change']} | [{clock(part['frame_second'])}]({part['frame']}) "
         f"| {_cell(part['seen'])} | {_cell(_said(part))} |\n"
         for part in film["segments"]
@@ -63,7 +64,8 @@ def _facts(film: Tree) -> str:
 def _stripe(part: Tree, number: int, seconds: float) -> str:
     """A part as wide as it is long, in the strip of the whole film."""
     share = 100 * (part["end"] - part["start"]) / max(seconds, 1e-3)
-    return f'<a class="{escape(part["change"])}" href="#part{number}" style="flex-grow:{share:.3f}" title="{number}: {clock(part["start"])}"></a>'
+    title = f"{number}: {clock(part['start'])}"
+    return f'<a class="{escape(part["change"])}" href="#part{number}" style="flex-grow:{share:.3f}" title="{title}"></a>'
 
 
 def _part(part: Tree, number: int, folder: Path) -> str:

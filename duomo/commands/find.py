@@ -1,6 +1,7 @@
 """duomo find: the place in watched films where something is seen or said, by the meaning of words and by the words themselves."""
 
 import json
+import math
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -10,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from duomo.commands.film import clock
+from duomo.commands.film import FOLDER, TABLE, clock
 from duomo.commands.models import embedder, open_with_card
 from duomo.commands.resolve import place_of
 from duomo.commands.show import bars
-from duomo.commands.watch import FOLDER, TABLE
 from duomo.report import Report
 from duomo.vectors import PASSAGE, Embedder
 
@@ -90,18 +90,31 @@ def _places(table: Path) -> Iterator[Place]:
             raise ValueError(f"over {MOST // 10**6} MB")
         tree = json.loads(table.read_text(encoding="utf-8"))
         for part in tree["segments"]:
-            frame = str(table.parent / Path(str(part["frame"])).parent.name / Path(str(part["frame"])).name)
+            frame = str(table.parent / _inside(Path(str(part["frame"]))))
             yield from _of(part, str(tree["clip"]), frame)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{table}: not what `duomo watch` writes ({error}); watch the clip again") from error
 
 
+def _inside(frame: Path) -> Path:
+    """A file of a folder: `frames/0001.jpg`, and nothing that leads out of where it lies."""
+    if ".." in (frame.name, frame.parent.name):
+        raise ValueError(f"{frame} is no key frame")
+    return Path(frame.parent.name, frame.name)
+
+
 def _of(part: Any, clip: str, frame: str) -> Iterator[Place]:
     if str(part["seen"]).strip():
-        yield Place(clip, float(part["frame_second"]), frame, "seen", str(part["seen"]))
+        yield Place(clip, _second(part["frame_second"]), frame, "seen", str(part["seen"]))
     for piece in part["said"]:
         if str(piece["text"]).strip():
-            yield Place(clip, float(piece["start"]), frame, "said", str(piece["text"]))
+            yield Place(clip, _second(piece["start"]), frame, "said", str(piece["text"]))
+
+
+def _second(value: Any) -> float:
+    if not math.isfinite(second := float(value)):
+        raise ValueError(f"{second} is no time")
+    return second
 
 
 def _embedder(name: str) -> Embedder | None:

@@ -1,5 +1,6 @@
 """Given: the texts that a user names: words, the lines of a file, a column of a table, JSON lines, a folder, the input."""
 
+import csv
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,17 +46,11 @@ def table(path: Path) -> Iterator[Row]:
         raise ValueError(f"{path}: no such file; a table is a CSV, TSV, Parquet or JSON-lines file")
     if path.stat().st_size > MOST:
         raise ValueError(f"{path}: {path.stat().st_size / 1e6:,.0f} MB, at most {MOST // 1_000_000} are read at once; cut it in parts")
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        return arrow_rows(path, strict)
-    if suffix in LINES:
-        return json_rows(path, strict)
-    _refuse_binary(path)
-    if not path.stat().st_size:
-        raise ValueError(f"{path}: is empty; a table begins with a line that names its columns")
-    delimiter = TABLES.get(suffix, ",")
-    csv_columns(path, delimiter)
-    return csv_rows(path, delimiter, strict)
+    if path.suffix.lower() not in (*LINES, ".parquet"):
+        _refuse_binary(path)
+        if not path.stat().st_size:
+            raise ValueError(f"{path}: is empty; a table begins with a line that names its columns")
+    return _rows(path)
 
 
 def column_of(path: Path, columns: Sequence[str], wanted: str | None, usual: Sequence[str] = COLUMNS) -> str:
@@ -71,6 +66,23 @@ def column_of(path: Path, columns: Sequence[str], wanted: str | None, usual: Seq
     return found
 
 
+def _rows(path: Path) -> Iterator[Row]:
+    """The records; whatever a parser says of a damaged file becomes a ValueError of one line."""
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".parquet":
+            yield from arrow_rows(path, strict)
+        elif suffix in LINES:
+            yield from json_rows(path, strict)
+        else:
+            csv_columns(path, delimiter := TABLES.get(suffix, ","))
+            yield from csv_rows(path, delimiter, strict)
+    except csv.Error as error:
+        raise ValueError(f"{path}: not a table ({error}); save it as CSV again, with quotes around its texts") from error
+    except RecursionError as error:
+        raise ValueError(f"{path}: holds lists in lists in lists; give one object a line") from error
+
+
 def _of(word: str, column: str | None) -> Iterator[Given]:
     path = Path(word)
     if word == STDIN:
@@ -81,6 +93,8 @@ def _of(word: str, column: str | None) -> Iterator[Given]:
         yield from _file(path, column)
     elif path.suffix.lower() in (*TABLES, *LINES, *SUFFIXES, ".parquet") and " " not in word:
         raise ValueError(f"{word}: no such file or folder")
+    elif word.startswith("/") and os.path.exists(word):
+        raise ValueError(f"{word}: neither a file nor a folder; pipe it in, and give - as the text")
     else:
         yield Given(word, "text")
 
@@ -106,7 +120,7 @@ def _folder(path: Path) -> Iterator[Given]:
 
 
 def _lines(body: str, where: str) -> Iterator[Given]:
-    return (Given(line.strip(), f"{where}:{number}") for number, line in enumerate(body.splitlines(), 1))
+    return (Given(line.strip(), f"{where}:{number}") for number, line in enumerate(body.split("\n"), 1))
 
 
 def _text(path: Path) -> str:
@@ -127,9 +141,12 @@ def _refuse_binary(path: Path) -> None:
 
 def _input() -> str:
     try:
-        body = sys.stdin.read(MOST)
-    except UnicodeDecodeError as error:
+        body = sys.stdin.read(MOST + 1)
+        body.encode()  # bytes that are no UTF-8 come through where the locale is C
+    except UnicodeError as error:
         raise ValueError("input: is not UTF-8 text; convert it first") from error
+    if len(body) > MOST:
+        raise ValueError(f"input: more than {MOST // 1_000_000} MB; cut it in parts")
     if "\0" in body:
         raise ValueError("input: is no text (it holds zero bytes)")
-    return body
+    return body.removeprefix("\ufeff")

@@ -57,3 +57,30 @@ def test_a_file_that_is_not_there_is_no_text():
     with pytest.raises(ValueError, match="no such file"):
         texts(["nowhere.csv"])
     assert texts(["a word " * 400])[0].where == "text"
+
+
+def test_lines_are_those_of_an_editor(tmp_path):
+    (tmp_path / "a.txt").write_text("one\u2028still one\x0c.\ntwo\n", encoding="utf-8")
+    found = texts([str(tmp_path / "a.txt")])
+    assert [(one.text, one.where) for one in found] == [("one\u2028still one\x0c.", "a.txt:1"), ("two", "a.txt:2")]
+
+
+def test_what_a_parser_gives_up_on_is_refused_in_one_line(tmp_path):
+    for name, content in {"long.csv": "x" * 200_000, "quoted.csv": 'text,"a"b\n1,2\n', "deep.json": "[" * 200_000}.items():
+        (tmp_path / name).write_text(content)
+        with pytest.raises(ValueError, match=name) as caught:
+            texts([str(tmp_path / name)])
+        assert "\n" not in str(caught.value)
+
+
+def test_the_input_is_utf8_whatever_the_locale(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("\ufeffone\n"))
+    assert texts(["-"])[0].text == "one"
+    monkeypatch.setattr("sys.stdin", io.StringIO("caf\udce9\n"))
+    with pytest.raises(ValueError, match="input: is not UTF-8"):
+        texts(["-"])
+
+
+def test_a_device_is_no_text():
+    with pytest.raises(ValueError, match="neither a file nor a folder"):
+        texts(["/dev/null"])

@@ -1,4 +1,4 @@
-"""duomo index FOLDER, duomo answer QUESTION: a folder's files become an index, and its sentences answer; what stands behind `duomo.shelf`."""
+"""duomo index FOLDER, duomo answer QUESTION: files become an index, and their sentences answer; what stands behind `duomo.shelf`."""
 
 import json
 import sys
@@ -28,6 +28,7 @@ MODEL, NONE = "e5", "none"
 MOST = 500_000  # passages of an index
 AT_ONCE, EVERY = 256, 120.0  # passages embedded at once; seconds between two savings
 TOLD = 12  # files whose fault is named
+NOTHING = "holds no text, Markdown, HTML, PDF, table, recording or film"
 ABSTAINED = "nothing in these files answers this"
 
 
@@ -60,6 +61,8 @@ def index(folder: Path, to: Path | None = None, model: str = MODEL) -> Report:
     kinds = readers(hearing.hear, SOUNDS)
     listed = {_name(path, folder): path for path in files_in(folder)}
     known = {name: path for name, path in listed.items() if path.suffix.lower() in kinds}
+    if not listed and old is None:
+        raise ValueError(f"{folder}: {NOTHING}; it is empty")
     renewed = renew(known, kinds, old)
     if not renewed.passages and old is None:
         raise ValueError(f"{folder}: {_nothing(listed, renewed)}")
@@ -196,17 +199,17 @@ def _embed(shelf: Shelf, maker: Embedder, target: Path) -> Shelf:
     print(f"{target}: can be asked by words from now on; the vectors follow, and Ctrl-C keeps those that are made", file=sys.stderr)
     with bars() as shown:
         task = shown.add_task("vectors", total=len(shelf.missing), note="")
-        saved = time.monotonic()
+        made, saved = shelf, time.monotonic()
         try:
-            for shelf in embedded(shelf, embedding(maker, "passage", lambda count: shown.update(task, advance=count)), AT_ONCE):
+            for made in embedded(shelf, embedding(maker, "passage", lambda count: shown.update(task, advance=count)), AT_ONCE):
                 if time.monotonic() - saved > EVERY:
-                    save(shelf, target)
+                    save(made, target)
                     saved = time.monotonic()
         except KeyboardInterrupt as stop:
-            save(shelf, target)
+            save(made, target)
             raise KeyboardInterrupt("the index answers by words; the same command goes on with the vectors") from stop
-    save(shelf, target)
-    return shelf
+    save(made, target)
+    return made
 
 
 def _place(place: str | Path) -> Path:
@@ -214,8 +217,10 @@ def _place(place: str | Path) -> Path:
     for candidate in (path, SHELVES / path, SHELVES / path.resolve().name):
         if is_shelf(candidate):
             return candidate
+    if path.is_dir():
+        raise ValueError(f"{place}: no index; `duomo index {place}` makes one")
     known = sorted(folder.name for folder in SHELVES.glob("*") if is_shelf(folder))
-    mend = f"`duomo index {place}` makes one" if path.is_dir() else f"known: {', '.join(known)}" if known else "`duomo index FOLDER` makes one"
+    mend = f"known: {', '.join(known)}" if known else "`duomo index FOLDER` makes one"
     raise ValueError(f"{place}: no index; {mend}")
 
 
@@ -246,7 +251,7 @@ def _nothing(listed: Mapping[str, Path], renewed: Renewed) -> str:
     first = next((f"{name}: {kept.fault}" for name, kept in renewed.files.items()), "")
     if first:
         return f"nothing in it can be read; {first}" + (f" (and {len(renewed.files) - 1} more)" if len(renewed.files) > 1 else "")
-    return f"holds no text, Markdown, HTML, PDF, table, recording or film{f' among {len(listed)} files' if listed else '; it is empty'}"
+    return f"{NOTHING} among {len(listed)} files"
 
 
 def _quoted(quote: Quote) -> dict[str, object]:

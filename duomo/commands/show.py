@@ -26,7 +26,8 @@ def console() -> Console:
 def bars() -> Bars:
     """Rows of: what, bar, count, time passed, time left."""
     times = (MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    return Bars(TextColumn("{task.description:<12}"), BarColumn(), *times, TextColumn("{task.fields[note]}"), console=console())
+    what, note = (TextColumn(form, markup=False) for form in ("{task.description:<12}", "{task.fields[note]}"))  # "[/x]" is a file
+    return Bars(what, BarColumn(), *times, note, console=console())
 
 
 @contextmanager
@@ -67,6 +68,11 @@ class Progress:
         if not self._bars.console.is_terminal and (step % max(self.steps // 10, 1) == 0 or step == self.first + 1):
             left = (self.steps - step) * self._seconds / (step - self.first)
             self._bars.console.print(f"step {step}/{self.steps}  {note}  {left:.0f} s left", highlight=False)
+
+
+def harmless(words: str) -> str:
+    """The text without signs that would steer a terminal: a model says what its data taught it, a file what its writer wanted."""
+    return "".join(sign for sign in words if sign.isprintable() or sign in "\n\t\u3000")
 
 
 def status(message: str) -> Any:

@@ -2,10 +2,12 @@
 
 import shutil
 import signal
+import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,6 +20,7 @@ from duomo.batch import Batch, move
 from duomo.blocks import Stack
 from duomo.commands.begin import begin
 from duomo.commands.learning import held_out_of, objective_of, steps_of, told_by
+from duomo.commands.pace import begun, paced
 from duomo.commands.ready import Ready, get_ready
 from duomo.commands.remember import remembering
 from duomo.commands.show import Progress
@@ -36,6 +39,7 @@ from duomo.train.step import Step
 from duomo.train.validate import validate
 
 RUNS = Path("runs")
+TRIED, PASSED = 10, 4  # steps that tell the pace, and how many of them do not count: memory is found and kernels are chosen in them
 
 
 @dataclass
@@ -68,8 +72,11 @@ def run(recipe: Recipe, resume: bool = False, fresh: bool = False, runs: Path = 
     KeyboardInterrupt, after saving, on Ctrl-C.
     """
     folder = runs / recipe.name
+    recipe = begun(recipe, folder) if resume else recipe
     _refuse(folder, recipe, resume, fresh)
-    training = start(recipe, get_ready(recipe), folder, resume, fresh)
+    ready = get_ready(recipe)
+    recipe = paced(recipe, lambda: seconds_a_step(recipe, ready))
+    training = start(recipe, ready, folder, resume, fresh)
     with stop_after_step() as stopped, Progress(recipe.train.steps, training.first) as progress:
         for step in _steps(training):
             progress.show(step.number, step.loss, step.seconds, *_speed(training))
@@ -83,13 +90,11 @@ def run(recipe: Recipe, resume: bool = False, fresh: bool = False, runs: Path = 
 
 def start(recipe: Recipe, ready: Ready, folder: Path, resume: bool = False, fresh: bool = False) -> Training:
     """The model and its optimizer, new or as they were saved; then the run's folder, emptied before if it is to be `fresh`."""
-    if recipe.train.threads:
-        torch.set_num_threads(recipe.train.threads)
+    device = _device(recipe)
     torch.manual_seed(recipe.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = Model(recipe.model, ready.tokenizer.placeholders(recipe.model.senses)).to(device).train()
     freeze(model, recipe)
-    base = begin(model, recipe, folder) if recipe.adapt or not resume else None
+    base = begin(model, recipe, folder, ready.tokenizer) if recipe.adapt or not resume else None
     objective = objective_of(recipe, model, ready)
     checkpoint_blocks(model, recipe.train.checkpoint_blocks)
     found = optimizer(model, recipe.train)
@@ -105,6 +110,24 @@ def start(recipe: Recipe, ready: Ready, folder: Path, resume: bool = False, fres
     training = Training(folder, recipe, ready, model, found, objective, device, log, base, first)
     training.tokens, training.seconds = int(state.get("tokens", 0)), float(state.get("seconds", 0.0))
     return training
+
+
+def _device(recipe: Recipe) -> torch.device:
+    """What it is trained on, with as many threads as the recipe says."""
+    if recipe.train.threads:
+        torch.set_num_threads(recipe.train.threads)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def seconds_a_step(recipe: Recipe, ready: Ready) -> float:
+    """The median of the run's first steps, taken by weights that are thrown away; validation and saving are not counted."""
+    device = _device(recipe)
+    torch.manual_seed(recipe.seed)
+    model = Model(recipe.model, ready.tokenizer.placeholders(recipe.model.senses)).to(device).train()
+    objective, solver = objective_of(recipe, model, ready), optimizer(model, recipe.train)
+    batches = (move(step, device) for step in islice(steps_of(recipe, model, ready, 0), TRIED))
+    taken = [step.seconds for step in loop(model, batches, objective, solver, lambda step: 1.0, clip=recipe.train.clip)]
+    return statistics.median(taken[PASSED:] or taken)
 
 
 def save(training: Training, step: int) -> None:

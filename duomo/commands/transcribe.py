@@ -107,6 +107,13 @@ def refuse_whisper(run: Run) -> None:
         raise ValueError(f"{run.folder}: answers no questions, it writes down sound; use `duomo transcribe --model {run.folder.name}`")
 
 
+def refuse_silent(run: Run) -> None:
+    """Raises ValueError for a model that writes no text of its own: an encoder, or a Whisper."""
+    if run.model.decoder is None:
+        raise ValueError(f"{run.folder}: is an encoder and writes no text; name a model that does, such as smollm2")
+    refuse_whisper(run)
+
+
 def recordings(names: Sequence[Path]) -> dict[Path, Path]:
     """Recordings, each with its name inside the folder that was given. Raises ValueError for a path that is none, and an empty folder."""
     found, known = dict[Path, Path](), (AUDIO.suffix, *AUDIO.suffixes)
@@ -152,7 +159,7 @@ def _own(run: Run, language: str, translate: bool, sampling: Sampling) -> Ears:
 
 def _heard(files: Sequence[Path], hearing: Ears, batch: int) -> Iterator[tuple[int, Transcript]]:
     lengths = [_length(file) for file in files]
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), disable=sum(lengths) < SAID_AT_ONCE, transient=True) as progress:
         bar = progress.add_task(f"{len(files)} recordings" if len(files) > 1 else files[0].name, total=sum(lengths))
         sounds, tell = [blocks(file) for file in files], partial(progress.advance, bar)

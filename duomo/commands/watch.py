@@ -1,6 +1,7 @@
 """duomo watch CLIP: films of any length become parts, each with a key frame, what is in it and what is said."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from duomo.commands.describe import TOGETHER, Eyes, eyes
-from duomo.commands.film import markdown, page
+from duomo.commands.film import FOLDER, TABLE, markdown, page
 from duomo.commands.models import open_model
 from duomo.commands.resolve import place_of
 from duomo.commands.show import bars
@@ -25,8 +26,7 @@ from duomo.report import Report
 
 ENDINGS = (VIDEO.suffix, *VIDEO.suffixes, ".mov", ".mkv", ".m4v")
 KEPT = CutRecipe(size=(1, 320, 320), hop=(1, 1, 1), merge=(1, 1, 1), features=3)  # key frames of 640 pixels at most
-FOLDER, TABLE = ".watch", "watch.json"  # the folder beside a clip, and what `duomo find` reads in it
-LONGEST_NAME = 80
+LONGEST_NAME = 200  # bytes
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,11 @@ def watch(file: Path, target: Path, looking: Eyes | None, hearing: Ears | None) 
             if looking:
                 parts = _described(parts, made, looking)
             heard = _heard(file, hearing, shown.add_task("listen", total=round(length), note=file.name), shown) if hearing else Transcript()
-            found = Film(file.name, parts[-1].end, tuple(_spoken(parts, heard)), heard.language, (*whole.faults, *filter(None, [heard.fault])))
-            (made / TABLE).write_text(_json(as_dict(found)) + "\n", encoding="utf-8")
-            (made / "watch.md").write_text(markdown(as_dict(found)), encoding="utf-8")
-            (made / "watch.html").write_text(page(as_dict(found), made), encoding="utf-8")
+            faults = (*whole.faults, *filter(None, [heard.fault]))
+            found = Film(file.name, parts[-1].end, tuple(_spoken(parts, heard)), heard.language, faults)
+            tree = as_dict(found)
+            for name, text in ((TABLE, _json(tree) + "\n"), ("watch.md", markdown(tree)), ("watch.html", page(tree, made))):
+                (made / name).write_text(text, encoding="utf-8", errors="replace")  # a name may be no text
     return found
 
 
@@ -135,7 +136,7 @@ def clips(names: Sequence[Path]) -> list[Path]:
     """Files, and what folders hold of clips. Raises ValueError for a path that is none, and for a folder without any."""
     found = list[Path]()
     for name in names:
-        inside = sorted(path for path in name.rglob("*") if path.suffix.lower() in ENDINGS) if name.is_dir() else [name]
+        inside = sorted(path for path in name.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file()) if name.is_dir() else [name]
         if not inside:
             raise ValueError(f"{name}: holds no clip ({', '.join(ENDINGS)})")
         found += inside
@@ -145,13 +146,16 @@ def clips(names: Sequence[Path]) -> list[Path]:
 
 
 def folders(files: Sequence[Path], out: Path | None) -> list[Path]:
-    """Where each clip's results go. Raises ValueError where two would go to one place."""
+    """Where each clip's results go. Raises ValueError where two would go to one place, or over what is no result of ours."""
     taken: dict[Path, Path] = {}
     for file in files:
-        target = (out or file.parent) / f"{file.name[:LONGEST_NAME]}{FOLDER}"
+        name = os.fsencode(file.name)[:LONGEST_NAME].decode(errors="ignore")
+        target = (out or file.parent) / f"{name}{FOLDER}"
         other = taken.setdefault(target, file)
         if other != file:
             raise ValueError(f"{other} and {file} would both be written to {target}; watch them apart")
+        if target.exists() and not (target / TABLE).is_file():
+            raise ValueError(f"{target}: holds something else than a watched film; choose another place by --out")
     return list(taken)
 
 

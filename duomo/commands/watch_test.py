@@ -14,7 +14,7 @@ from PIL import Image
 from duomo.cli import main
 from duomo.commands import find, watch
 from duomo.commands.describe_test import lay
-from duomo.commands.film import clock, markdown, page
+from duomo.commands.film import TABLE, clock, markdown, page
 from duomo.generate.transcript import Piece, Transcript
 from duomo.modalities.audio import to_wav
 from duomo.modalities.shots_test import scene, still
@@ -56,8 +56,9 @@ def test_a_film_becomes_a_folder_of_key_frames_and_tables(shelf, tmp_path):
     report = watch.run([shelf / "a.mp4", shelf / "b.gif"], watch.Choices(tmp_path, shelf / "eyes"))
     for name, starts, end in (("a.mp4", [0, 2], 5), ("b.gif", [0, 1.5], 3)):
         folder = tmp_path / f"{name}.watch"
-        told = json.loads((folder / watch.TABLE).read_text())
-        assert [part["start"] for part in told["segments"]] == pytest.approx(starts, abs=0.11) and told["seconds"] == pytest.approx(end, abs=0.1)
+        told = json.loads((folder / TABLE).read_text())
+        assert [part["start"] for part in told["segments"]] == pytest.approx(starts, abs=0.11)
+        assert told["seconds"] == pytest.approx(end, abs=0.1)
         assert all(part["seen"] and part["start"] <= part["frame_second"] < part["end"] for part in told["segments"])
         assert all(Image.open(folder / part["frame"]).size == (96, 72) for part in told["segments"])
         assert (folder / "watch.md").read_text().count("\n| ") == 2 + 1
@@ -114,9 +115,17 @@ def test_two_clips_of_one_name_are_not_written_over_each_other(tmp_path):
     assert len(watch.folders([tmp_path / "a" / "x.mp4", tmp_path / "b" / "x.mp4"], None)) == 2
 
 
+def test_a_folder_of_something_else_is_never_replaced(shelf, tmp_path):
+    (tmp_path / "a.mp4.watch").mkdir()
+    (tmp_path / "a.mp4.watch" / "mine.txt").write_text("x")
+    with pytest.raises(ValueError, match="holds something else than a watched film"):
+        watch.run([shelf / "a.mp4"], watch.Choices(tmp_path))
+    assert (tmp_path / "a.mp4.watch" / "mine.txt").exists()
+
+
 def shelved(folder, tree=FILM):
     (folder / "a.watch").mkdir(parents=True, exist_ok=True)
-    (folder / "a.watch" / watch.TABLE).write_text(json.dumps(tree), encoding="utf-8")
+    (folder / "a.watch" / TABLE).write_text(json.dumps(tree), encoding="utf-8")
     return folder
 
 
@@ -132,6 +141,9 @@ def test_a_place_names_a_key_frame_inside_its_own_folder(tmp_path):
     part = dict(FILM["segments"][0]) | {"frame": "../../../etc/passwd"}
     (place,) = find.places(shelved(tmp_path, FILM | {"segments": [part]}))
     assert Path(place.frame).resolve().is_relative_to(tmp_path.resolve())
+    for wrong in ({"frame": "../.."}, {"frame": "a/.."}, {"frame_second": float("inf")}):
+        with pytest.raises(ValueError, match="not what `duomo watch` writes"):
+            find.places(shelved(tmp_path, FILM | {"segments": [part | {"frame": "frames/1.jpg"} | wrong]}))
 
 
 def test_where_nothing_was_watched_one_line_says_so(tmp_path, capsys):

@@ -25,6 +25,7 @@ SAID = 2_000  # … by a language model
 SHOWN = 400  # characters of an example that a language model is shown
 STRANGE = 0.2  # the share of unknown tokens above which a text is not read
 SHOTS = 16  # examples that it is shown at most
+TEXT = "{text}"  # in a prompt, where the text stands
 NEUTRAL = ("…", "N/A", "。")  # texts that say nothing: what a label costs after them is not the text's doing
 Example = tuple[str, str]  # a text and its label
 Tick = Callable[[int], None]
@@ -114,7 +115,7 @@ class ByLikelihood:
 
     def asked(self, text: str) -> str:
         """The question about one text."""
-        return self.prompt.replace("{text}", text)
+        return self.prompt.replace(TEXT, text)
 
     def calibrated(self) -> "ByLikelihood":
         """The same, with what each label costs without a text (Zhao et al., "Calibrate Before Use", 2021)."""
@@ -133,8 +134,8 @@ def question(labels: Sequence[Label]) -> str:
     """How a model is asked in the language of the labels; in Chinese as our own task `sentiment` asks."""
     *most, last = (one.name if one.meaning == one.name else f"{one.name} ({one.meaning})" for one in labels)
     if any("\u4e00" <= sign <= "\u9fff" for one in labels for sign in one.name):
-        return f"{'、'.join(most)}还是{last}？{{text}}"
-    return f"{{text}}\n\nIs this {', '.join(most)} or {last}?"
+        return f"{'、'.join(most)}还是{last}？{TEXT}"
+    return f"{TEXT}\n\nIs this {', '.join(most)} or {last}?"
 
 
 def makes_vectors(run: Run) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from duomo.data.content import fingerprint, whole_text
+from duomo.data.language import classifier
 from duomo.data.near import drop_near_duplicates
 from duomo.recipe import CleanRecipe
 from duomo.sample import TEXT, Message, Part, Sample
@@ -74,13 +75,10 @@ def keep_lengths(samples: Iterable[Sample], low: int, high: int, dropped: Counte
 
 def keep_languages(samples: Iterable[Sample], languages: Collection[str], dropped: Counter[str]) -> Iterator[Sample]:
     """Those whose messages are all in these languages (ISO 639-1); messages under 16 characters are taken as they are."""
-    try:
-        import py3langid
-    except ImportError as error:
-        raise ValueError("data.clean.languages needs py3langid; install duomo[data] or leave it empty") from error
+    language = classifier("data.clean.languages")
     for sample in samples:
         texts = [m.text for m in sample.messages if len(m.text) >= SURE_CHARS]
-        other = next((found for found in (py3langid.classify(t)[0] for t in texts) if found not in languages), None)
+        other = next((found for found in map(language, texts) if found not in languages), None)
         if other is None:
             yield sample
         else:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from duomo.data.chats import from_alpaca, from_sharegpt
+from duomo.data.crawl import ENDINGS, crawl_files, crawl_rows
 from duomo.data.folders import METADATA, answer_column, kind_of, media_rows
+from duomo.data.gutenberg import gutenberg_rows, is_gutenberg
 from duomo.data.quarantine import Fault, Quarantine, Refuse, strict
 from duomo.data.rows import Row, arrow_kinds, arrow_rows, csv_columns, csv_rows, json_rows, peek
 from duomo.data.tables import maker
-from duomo.data.texts import SUFFIXES, text_rows
+from duomo.data.texts import SUFFIXES, Document, text_rows
 from duomo.modalities import MODALITIES
 from duomo.recipe import FileData
 from duomo.sample import TEXT, Origin, Part, Sample, ask, document, from_json
@@ -86,6 +88,8 @@ def formats() -> dict[str, Open]:
         "tsv": partial(_table, delimiter="\t"),
         "parquet": _arrow,
         "text": _text,
+        "gutenberg": lambda data, path, refuse: (gutenberg_rows(path, refuse), _documents(data)),
+        "warc": lambda data, path, refuse: (crawl_rows(path, refuse), _documents(data)),
         "huggingface": _huggingface,
         **{f"{kind}_folder": partial(_media, kind=kind) for kind in MODALITIES},
     }
@@ -99,8 +103,10 @@ def detect(data: FileData) -> str:
     if path.is_dir():
         return _detect_folder(path)
     suffix = path.suffix.lower()
+    if path.name.lower().endswith(ENDINGS):
+        return "warc"
     if suffix in BY_SUFFIX:
-        return BY_SUFFIX[suffix]
+        return "gutenberg" if suffix == ".txt" and is_gutenberg(path) else BY_SUFFIX[suffix]
     raise ValueError(f"{path}: the ending {suffix!r} does not tell the format; set format to one of: {', '.join(formats())}")
 
 
@@ -139,8 +145,9 @@ def _samples(rows: Rows, make: Make, data: FileData, refuse: Refuse) -> Iterator
 def _settled(sample: Sample, row: Row, data: FileData, root: Path) -> Sample:
     """Media checked; the origin filled where it is silent."""
     name = f"{row.file.relative_to(root).as_posix() if row.file.is_relative_to(root) else row.file.name}"
-    known = sample.origin or Origin(source=Path(data.path).name, id=f"{name}:{row.number}" if row.number else name)
-    sample = replace(sample, origin=replace(known, licence=known.licence or data.licence))
+    told, place = sample.origin or Origin("", ""), f"{name}:{row.number}" if row.number else name
+    source, licence = told.source or Path(data.path).name, told.licence or data.licence
+    sample = replace(sample, origin=replace(told, source=source, id=told.id or place, licence=licence))
     if not any(sample.media()):
         return sample
     messages = tuple(replace(m, parts=tuple(_checked(p, root) for p in m.parts)) for m in sample.messages)
@@ -192,6 +199,14 @@ def _text(data: FileData, path: Path, refuse: Refuse) -> tuple[Rows, Make]:
     return text_rows(path, refuse), document if question is None else lambda value: ask(question, answer=value)
 
 
+def _documents(data: FileData) -> Make:
+    def made(value: Document) -> Sample:
+        sample = document(value.text) if data.question is None else ask(data.question, answer=value.text)
+        return replace(sample, origin=Origin("", "", group=value.group))
+
+    return made
+
+
 def _media(data: FileData, path: Path, refuse: Refuse, kind: str) -> tuple[Rows, Make]:
     if not path.is_dir():
         raise ValueError(f"{path}: {kind}_folder wants a folder")
@@ -224,8 +239,11 @@ def _detect_folder(path: Path) -> str:
         return f"{kind}_folder"
     if any(path.rglob("*.parquet")) or any(path.rglob("*.arrow")):
         return "parquet"
-    if any(file.suffix.lower() in SUFFIXES for file in path.rglob("*")):
-        return "text"
+    if crawl_files(path):
+        return "warc"
+    texts = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if texts:
+        return "gutenberg" if all(map(is_gutenberg, texts[:8])) else "text"
     raise ValueError(f"{path}: an empty data set: no media, text, Parquet or Arrow files in the folder; give the path of one file")
 
 

@@ -12,6 +12,7 @@ from duomo.data.contamination import HeldOut, runs_of
 from duomo.data.content import fingerprint, split_key
 from duomo.data.lineage import Ledger, Lineage
 from duomo.data.lines import Tick, line, samples_in, ticking, write
+from duomo.data.quality import keep_quality
 from duomo.data.read import fault_in, folder, read
 from duomo.data.texts import pieces
 from duomo.data.verify import verify
@@ -43,7 +44,8 @@ def write_task(name: str, split: Callable[[str], Iterable[Sample]], store: Keep,
         held[part] = HeldOut(kept)
         groups |= {s.origin.group for s in kept if s.origin and s.origin.group}
         write(ledger.keeping(kept, part), target / f"{part}.jsonl", name, tick)
-    train = clean((_kept(sample, store) for sample in ledger.reading(split("train"))), recipe, ledger.dropped)
+    train = _good((_kept(sample, store) for sample in ledger.reading(split("train"))), recipe, ledger.dropped)
+    train = clean(train, recipe, ledger.dropped)
     train = _drop_groups(_drop_overlap(train, held, ledger.dropped, by_runs=False), groups, ledger.dropped)
     write(ledger.keeping(train, "train"), target / "train.jsonl", name, tick)
     return ledger.close({part: index.report() for part, index in held.items()})
@@ -57,7 +59,8 @@ def write_file(name: str, data: FileData, store: Keep, recipe: DataRecipe, targe
     """
     ledger = Ledger(name)
     samples = ledger.reading(_readable(read(data, ledger.quarantine), data, store, ledger))
-    samples = clean(pieces(samples, recipe.max_tokens * BYTES_PER_TOKEN), recipe.clean, ledger.dropped)
+    samples = pieces(_good(samples, recipe.clean, ledger.dropped), recipe.max_tokens * BYTES_PER_TOKEN)
+    samples = clean(samples, recipe.clean, ledger.dropped)
     _scatter(samples, lambda sample: split_of(sample, data.valid_share), target, name, tick)
     held = dict[str, HeldOut]()
     for part in HELD_OUT:
@@ -78,6 +81,11 @@ def split_of(sample: Sample, share: float) -> str:
     """The split of a user's sample: the same for equal content, whatever the seed and the order."""
     place = int.from_bytes(split_key(sample)[:8], "big") / 2**64
     return "valid" if place < share else "test" if place < 2 * share else "train"
+
+
+def _good(samples: Iterable[Sample], recipe: CleanRecipe, dropped: Counter[str]) -> Iterable[Sample]:
+    """Whole documents, judged where the recipe says so."""
+    return keep_quality(samples, dropped) if recipe.quality else samples
 
 
 def _drop_overlap(samples: Iterable[Sample], held: Mapping[str, HeldOut], dropped: Counter[str], by_runs: bool) -> Iterator[Sample]:

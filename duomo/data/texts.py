@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from duomo.data.quarantine import Fault, Refuse
 from duomo.data.rows import Row
@@ -11,6 +12,13 @@ from duomo.sample import Sample, document
 
 SUFFIXES = (".txt", ".md", ".text")
 BREAKS = (r"\n\s*\n", r"\n", r"(?<=[.!?])\s+|(?<=[。！？])", r"\s+", r"")  # where to cut, best first
+
+
+class Document(NamedTuple):
+    """A text, and what it is a part of: documents of one group never straddle a split."""
+
+    text: str
+    group: str = ""
 
 
 def text_rows(path: Path, refuse: Refuse) -> Iterator[Row]:

@@ -26,12 +26,16 @@ HALF = "\ufffd"  # what bytes are decoded to that are no whole character
 
 @dataclass(frozen=True)
 class Said:
-    """What the model said. `nats`: what it cost where that was asked; `seconds`: its share of the batch's time; `costs`: of each choice."""
+    """What the model said. `nats`: what it cost where that was asked; `seconds`: its share of the batch's time; `costs`: of each choice.
+
+    `ended`: whether the model closed it, or the bound on its tokens.
+    """
 
     text: str
     nats: float | None = None
     seconds: float = 0.0
     costs: tuple[float, ...] = ()
+    ended: bool = True
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ class Speaker:
         else:
             said = torch.stack(list(generate(self.model, prompted, sampling, stop_id)), 1).tolist()
             rows = [row[: row.index(stop_id)] if stop_id in row else row for row in said]
-        return [Said(until(self.tokenizer.decode(row), sampling.stop)) for row in rows]
+        return [Said(until(self.tokenizer.decode(row), sampling.stop), ended=len(row) < sampling.max_tokens) for row in rows]
 
     def _pick(self, samples: Sequence[Sample], items: Sequence[Rendered]) -> list[Said]:
         tails = [[self._tail(choice) for choice in sample.choices] for sample in samples]

@@ -8,7 +8,10 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 SHARE = 0.3  # of a sentence's characters from which it is Chinese: an English one may quote a name
 STOP = "，。；、,;！？!?（）()《》：:\\s"
 DIGITS = "〇零一二三四五六七八九"
-YEARS = rf"(?:(?:公元前?|西元|前)?\d{{1,4}}年(?:\d{{1,2}}月(?:\d{{1,2}}[日号])?)?|[{DIGITS}]{{4}}年(?:[{DIGITS}十]{{1,2}}月(?:[{DIGITS}十]{{1,3}}日)?)?)"
+YEARS = (
+    r"(?:(?:公元前?|西元|前)?\d{1,4}年(?:\d{1,2}月(?:\d{1,2}[日号])?)?"
+    rf"|[{DIGITS}]{{4}}年(?:[{DIGITS}十]{{1,2}}月(?:[{DIGITS}十]{{1,3}}日)?)?)"
+)
 DAY = rf"(?P<day>{YEARS})"
 DAY_BEFORE = rf"(?P<before>{YEARS})"
 PLACE = rf"(?!(?:公元|西元)?\d|[{DIGITS}]{{4}}年)(?P<o>[^{STOP}的]{{2,16}}?)(?=[{STOP}]|的|境内|市中心|$)"
@@ -42,7 +45,7 @@ LEADING = re.compile(
 NO_KIND = re.compile(
     r"(?:不|很|最|非常|我|你|他|她|它|这|那|什么|谁|怎|由|在|因为|为了|指|从|对|把|被|要|如何|否|以|有|应|会|能|比|说|可|什|哪|没)"
 )
-COUNTED = re.compile(r"(?:一[个位座种名部条家所项门款只片支组类颗本篇场台届间幅]|之一)")
+COUNTED = re.compile(r"(?:(?<!第)一[个位座种名部条家所项门款只片支组类颗本篇场台届间幅]|之一)")
 
 
 def is_chinese(sentence: str) -> bool:

@@ -7,9 +7,13 @@ Found = tuple[str, str, str]
 WORDS = 8  # of a subject: a longer one is a clause
 UP = "A-ZÀ-ÖØ-ÞĀĂĄĆČĐĒĖĘĚĞĢĪĮİĶĽŁŃŅŇŌŐŘŚŞŠŢŤŪŮŰŲŹŻŽ"
 WORD = rf"[{UP}][\w’'.-]*"
-NAME = rf"(?:[Tt]he )?{WORD}(?:(?: (?:of|the|de|del|da|di|la|le|van|von|der|al|bin|ibn)){{0,2}} {WORD})*"
+OF = "(?: (?:of|the|de|del|da|dan|di|du|dos|la|le|van|von|der|al|ben|bin|ibn|y)){0,2}"  # between the words of a name
+NAME = rf"(?:[Tt]he )?{WORD}(?:{OF} {WORD})*"
 NAMES = rf"{NAME}(?:, {NAME})*(?:,? and {NAME})?"
-PLACE = rf"{NAME}(?:, {NAME}){{0,2}}"
+PLACE = (  # a name that no noun follows: "Greek plays" are in no place
+    rf"{NAME}(?:, {NAME}){{0,2}}(?=$|[,.;:—–]|\s(?:and|with|in|on|of|to|at|by|between|bordered|bordering|that|which|where|whose|about|near"
+    r"|along|from|for|around|as|consisting|off|after|before|until|during|since|named|is|was)\b)"
+)
 MONTHS = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 DAY = rf"(?:c\. ?)?(?:\d{{1,2}} {MONTHS} |{MONTHS} \d{{1,2}}, |{MONTHS} )?\d{{3,4}}(?: (?:BC|BCE|AD|CE))?"
 ON = rf"(?:(?:on|in) {DAY},? )?"
@@ -24,7 +28,7 @@ PATTERNS: Sequence[tuple[str, re.Pattern[str]]] = (  # of a sentence whose subje
         "located_in",
         re.compile(
             rf"\b(?:is|are) (?:an?|the)[^,.;]{{0,80}}?\b{KINDS}\b[^,.;]{{0,30}}? in "
-            rf"(?:(?:(?:the )?(?:north|south|east|west|central|the|far)[\w-]*|part|and|of) )*(?P<o>{PLACE})"
+            rf"(?:(?:(?:north|south|east|west|central|the|far)[\w-]*|part|and|of) )*(?P<o>{PLACE})"
         ),
     ),
     ("born_in", re.compile(rf"\bborn {ON}(?:in|at) (?!{MONTHS}\b)(?P<o>{PLACE})")),
@@ -34,7 +38,9 @@ PATTERNS: Sequence[tuple[str, re.Pattern[str]]] = (  # of a sentence whose subje
     ("founded_in", re.compile(rf"\b(?:founded|established|incorporated)(?: by [^.;]{{3,80}}?)? (?:in|on) (?P<o>{DAY})\b")),
     (
         "written_by",
-        re.compile(rf"\b(?:is|was) (?:an?|the)[^,.;]{{0,60}}?\b{WORKS}\b(?: (?:written|composed|painted|directed|created))? by (?P<o>[^.,;]+)"),
+        re.compile(
+            rf"\b(?:is|was) (?:an?|the)[^,.;]{{0,60}}?\b{WORKS}\b(?: (?:written|composed|painted|directed|created))? by (?P<o>[^.,;]+)"
+        ),
     ),
 )
 PARTED: Mapping[str, Callable[[str], list[str]]] = {  # where an object is several names, or ends with one
@@ -62,20 +68,38 @@ PRONOUN = re.compile(r"(?:It|He|She|They|Its|His|Her|Their)\b")
 NO_SUBJECT = re.compile(
     r"(?:This|That|These|Those|There|Here|In|On|At|For|From|By|As|If|When|While|After|Before|Although|Because|However|Since|Some|Many|Most"
     r"|All|What|Who|Which|Where|One|Such|Other|Each|Every|Both|With|During|Under|To|We|I|You|Today|Another|Among|Its|His|Her|Their|Two|Three"
-    r"|Along|Unlike|Like|Historically|Traditionally|Modern|Early|Although|Despite|Various|Several|More|Much|Not|Now|Then|Thus|Also)\b"
+    r"|Along|Unlike|Like|Modern|Early|Despite|Various|Several|More|Much|Not|Now|Then|Thus|Also|Through|Throughout|According|Of|Within|Outside"
+    r"|[A-Z]\w+(?:ed|ly),? (?:in|by|on|at|as|from|to|of|it|he|she|they|the)|\w+ly,|Born|Built)\b"
 )
+ASIDE = re.compile(r",\s|\s(?=also known|commonly known)| or ")  # what a subject ends with, another name of it or a remark
+SPOKEN_OF = re.compile(r"\b(?:it|he|she|they|there|this|these|that|those|we|one)$", re.IGNORECASE)
 ALIAS = re.compile(
     r"\b(?:also|commonly|better|sometimes|often|formerly|previously|officially|formally|also commonly)(?: simply)? "
     r"(?:known|called|spelled|referred to)(?: simply)?(?: as)? (?:simply )?(?P<o>.+)"
 )
 CUT = re.compile(  # where the head of a definition ends
-    r"[,;:—–]| - |\.$|\s(?:that|which|who|whom|whose|where|when|while|but|because|since|as|than|if|so|to|in|on|at|by|from|with|within|without"
+    r"[,;:—–]| - |\.$"
+    r"|\s(?:that|which|who|whom|whose|where|when|while|but|because|since|as|than|if|so|to|in|on|at|by|from|with|within|without"
     r"|for|into|onto|under|over|between|among|during|through|throughout|after|before|against|about|along|across|around|near|off|outside"
     r"|inside|located|situated|native|known|used|found|made|based|born|consisting|comprising|bordering|belonging|involving|containing"
     r"|featuring|including|created|developed|written|directed|produced|published|founded|established|designed|caused|characterized"
     r"|characterised|formed|composed|named|called|released|having|being|is|are|was|were|has|have|had|can|may|whereby|such)\b"
 )
-CLAUSE = re.compile(r"\b(?:that|which|who|when|where|because|if|is|are|was|were|has|have|had|said|did|born|founded)\b|[:;\"]")
+CLAUSE = re.compile(
+    r"\b(?:that|which|who|when|where|because|if|is|are|was|were|be|has|have|had|can|may|could|will|said|did|born|founded|between)\b|[:;\"]"
+)
+SHAPE = re.compile(r"(?:al|ic|ous|ive|ful|less|able|ible|ern|ish|ed|ing|ly|flat|broad|large|small|sovereign|major)$")  # of an adjective
+NOUN = re.compile(
+    r"(?:animal|mammal|metal|capital|festival|general|cardinal|journal|hospital|mineral|chemical|criminal|intellectual|critic|cleric|mechanic"
+    r"|republic|music|fabric|mosaic|academic|classic|plastic|building|painting|wedding|king|ring|being|seed|weed|bed|fish|dish|table|olive"
+    r"|archive|detective|executive|bible|cable|vegetable|meal|canal|signal|material|ritual|official|professional|admiral|rival|arsenal)$"
+)
+COUNT = re.compile(r"\b(?:(?:the )?(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|only|several|many|\d+) )+")
+HANGING = re.compile(  # what a definition can not end with: its noun stands before
+    r"\s+(?:and|or|of|an?|the|every|not|all|both|any|twice|due|present|over|more|most|less|using|existing|living|\w+ly|(?!seed|weed|bed\b)\w{2,}ed"
+    r"|[Bb]y)$"
+)
+PEN_NAME = re.compile(r"^by (?:his|her|their|its)(?: \w+){0,2} names? ")
 EMPTY = set("name term word one form part type kind group number set series result process most first use member way".split())
 PERSON = re.compile(  # what the last word of a definition ends with, where the years in brackets are those of a life
     r"(?:er|or|ist|ian|king|queen|emperor|empress|poet|monk|nun|pope|saint|man|woman|president|general|prince|princess|duke|actress|leader|chief"
@@ -88,7 +112,7 @@ def said(sentence: str, topic: str) -> tuple[str, list[Found]]:
     """(the subject that the sentence defines, else "", what it says); a pronoun at its beginning stands for `topic`."""
     whole = " ".join(sentence.split())
     bare = PARENTHESIS.sub("", whole)
-    found = list(_definition(bare))
+    found = list(_definition(bare, topic))
     subject = found[0][0] if found else ""
     speaks_of = subject or (topic if PRONOUN.match(bare) else _leading(bare))
     if subject:
@@ -96,26 +120,25 @@ def said(sentence: str, topic: str) -> tuple[str, list[Found]]:
     if speaks_of:
         found += _facts(bare, speaks_of)
     about = topic or subject
-    found += [(city["s"], "capital_of", about) for rule in CAPITALS if about for city in rule.finditer(bare) if city["s"] != about]
+    found += [(city["s"], "capital_of", about) for rule in CAPITALS if about for city in rule.finditer(bare) if _is_city(city["s"], about)]
     return subject, [(_bare(a), b, _bare(c)) for a, b, c in found]
 
 
-def _definition(bare: str) -> Iterator[Found]:
+def _definition(bare: str, topic: str) -> Iterator[Found]:
     """ "X, also known as Y, is a Z": what X is, and what else it is called."""
     copula = COPULA.search(bare)
-    if not copula or NO_SUBJECT.match(bare) or PRONOUN.match(bare):
+    if not copula or NO_SUBJECT.match(bare) or PRONOUN.match(bare) or SPOKEN_OF.search(bare[: copula.start()]):
         return
-    head, *asides = re.split(r",\s|\s(?=also known|commonly known)| or (?=[a-z])", bare[: copula.start()])
-    if not _is_subject(head):
+    head, *asides = ASIDE.split(bare[: copula.start()])
+    if not _is_subject(head) or not _is_told_of(head, topic):
         return
-    rest = bare[copula.end() :]
-    kind = _kind(rest)
+    kind = _kind(bare[copula.end() :])
     if not kind:
         return
     yield head, "is_a", kind
     for aside in asides:
         if other := ALIAS.search(aside):
-            yield head, "alias", re.split(r" or | and |, ", other["o"])[0]
+            yield head, "alias", PEN_NAME.sub("", re.split(r" or | and | in |, ", other["o"])[0])
 
 
 def _kind(rest: str) -> str:
@@ -123,11 +146,25 @@ def _kind(rest: str) -> str:
     found = DEFINED.match(rest)
     if not found or not DETERMINED.match(rest):
         return ""
-    kind = CUT.split(found["o"], maxsplit=1)[0].strip(" .")
+    kind = re.sub(r"^(?:of|any) (?:the )?|^same ", "", COUNT.sub("", _first(found["o"]), count=1))
+    while found := HANGING.search(kind):
+        kind = kind[: found.start()]
     last = kind.split(" of ")[0].split()
-    if not last or last[-1].lower() in EMPTY and " of " not in kind or len(kind.split()) > 2 * WORDS:
+    if not last or last[-1].lower() in EMPTY and " of " not in kind or len(kind.split()) > 2 * WORDS or HANGING.fullmatch(f" {kind}"):
         return ""
-    return re.sub(r"^(?:of|any) (?:the )?|^same ", "", kind)
+    return kind
+
+
+def _first(told: str) -> str:
+    """Up to where the head of a definition ends; adjectives with commas between them are one: "poisonous, flammable gas"."""
+    begin = 0
+    for cut in CUT.finditer(told):
+        part = told[begin : cut.start()].strip(" .")
+        word = part.split()[-1] if part else ""
+        if cut[0] != "," or not SHAPE.search(word) or NOUN.search(word):
+            return told[: cut.start()].strip(" .")
+        begin = cut.end()
+    return told.strip(" .")
 
 
 def _facts(bare: str, subject: str) -> Iterator[Found]:
@@ -158,6 +195,21 @@ def _is_subject(head: str) -> bool:
     return 0 < len(words) <= WORDS and not CLAUSE.search(head)
 
 
+def _is_told_of(head: str, topic: str) -> bool:
+    """Whether a subject says by itself what it is: "the plot" and "the city" of a text about something else do not."""
+    bare = re.sub(r"^[Tt]he (?:other )?", "", head)
+    if not topic or bare == head or not bare[:1].islower():
+        return True
+    known = {word[:5].lower() for word in re.findall(r"\w+", topic)}
+    return any(word[:5].lower() in known for word in re.findall(r"\w+", bare))
+
+
+def _is_city(name: str, of: str) -> bool:
+    return name != of and not PRONOUN.match(name)
+
+
 def _bare(part: str) -> str:
     """Without an article before it and signs around it."""
-    return re.sub(r"^(?:The|the|A|a|An|an) (?=\S)", "", part.strip(" ,;:\"“”")).rstrip(".") if not re.search(r"\b[A-Z]\.$", part) else part.strip()
+    if re.search(r"\b[A-Z]\.$", part):
+        return part.strip()
+    return re.sub(r"^(?:The|the|A|a|An|an) (?=\S)", "", part.strip(" ,;:\"“”")).rstrip(".")

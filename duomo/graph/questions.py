@@ -13,7 +13,11 @@ FORMS: Sequence[tuple[str, str, bool]] = (  # question, predicate, whether the n
     (r"when (?:was|is) (?P<n>.+) born|(?P<z>.+?)(?:什么时候|何时|哪年)出生", "born_on", True),
     (r"when did (?P<n>.+) die|(?P<z>.+?)(?:什么时候|何时|哪年)(?:去世|逝世)", "died_on", True),
     (r"where did (?P<n>.+) die", "died_in", True),
-    (r"(?:what|which city) is the capital of (?P<n>.+)|(?P<z>.+?)的?(?:首都|省会)(?:是|在)(?:什么|哪里|哪儿|哪座城市)?", "capital_of", False),
+    (
+        r"(?:what|which city) is the capital of (?P<n>.+)|(?P<z>.+?)的?(?:首都|省会)(?:是|在)(?:什么|哪里|哪儿|哪座城市)?",
+        "capital_of",
+        False,
+    ),
     (r"(?:of )?what is (?P<n>.+) the capital(?: of)?|(?P<z>.+?)是(?:哪个国家|哪国|哪里|哪个省)的(?:首都|省会)", "capital_of", True),
     (r"(?:what|which \w+) (?:is|are|lies?) in (?P<n>.+)|(?:什么|哪些地方)(?:位于|在)(?P<z>.+)", "located_in", False),
     (r"where (?:is|are) (?P<n>.+?)(?: located)?|(?P<z>.+?)(?:位于|在)(?:哪里|哪儿|什么地方|何处)", "located_in", True),
@@ -41,8 +45,11 @@ def understood(question: str) -> Pattern:
     bare = " ".join(question.split()).strip(" ?？。.!！")
     for form, predicate, given in _FORMS:
         if found := form.fullmatch(bare):
-            return Pattern((found["n"] if found.groupdict().get("n") else found.groupdict().get("z") or "").strip(" \"'《》“”"), predicate, given)
-    raise ValueError(f'{bare[:60]!r}: no question of a known form, as "who was born in X", "X的首都是哪里"; or --about NAME, --sparql QUERY')
+            names = found.groupdict()
+            name = names.get("n") or names.get("z") or ""
+            return Pattern(name.strip(" \"'《》“”"), predicate, given)
+    mend = 'as "who was born in X", "X的首都是哪里"; or --about NAME, --sparql QUERY'
+    raise ValueError(f"{bare[:60]!r}: no question of a known form, {mend}")
 
 
 def matching(graph: Graph, pattern: Pattern) -> list[Edge]:

@@ -22,6 +22,7 @@ MONTH = (
 )
 YEAR = r"[12]\d{3}"
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
+WHOLE = rf"(?<!\d){NUMBER}"  # a row of digits is tried from its beginning alone: else a long one takes the square of its length
 HAN_DIGIT = "〇零一二三四五六七八九"
 HAN_NUMBER = f"{HAN_DIGIT}十百千万亿两"
 DATE = (
@@ -29,12 +30,12 @@ DATE = (
     rf"|{YEAR}-\d{{2}}-\d{{2}}\b|{YEAR}/\d{{1,2}}/\d{{1,2}}\b"
     r"|(?:\d{4}|公元前?\d{1,4}|西元\d{1,4})年(?:\d{1,2}月(?:\d{1,2}[日号])?)?|\d{1,2}月\d{1,2}[日号]"
     rf"|[{HAN_DIGIT}]{{4}}年(?:[{HAN_NUMBER}]{{1,2}}月(?:[{HAN_NUMBER}]{{1,3}}[日号])?)?"
-    rf"|(?:(?<=\b[Ii]n )|(?<=\b[Ss]ince )|(?<=\buntil )|(?<=[(–]))(?:c\. )?{YEAR}\b(?![,.]\d)"  # a bare number is a year only behind such words
+    rf"|(?:(?<=\b[Ii]n )|(?<=\b[Ss]ince )|(?<=\buntil )|(?<=[(–]))(?:c\. )?{YEAR}\b(?![,.]\d)"  # else a bare number is no year
 )
 MONEY = (
     rf"(?:US|HK|NT|RMB)?[$€£¥￥₹]\s?{NUMBER}(?:\s?(?:million|billion|trillion|万|亿))?|(?:USD|EUR|GBP|CNY|RMB|JPY) ?{NUMBER}"
-    rf"|{NUMBER}\s?(?:万亿|万|亿)?(?:美元|欧元|英镑|日元|港元|人民币|元)|[{HAN_NUMBER}]+(?:美元|欧元|英镑|日元|港元|元)"
-    rf"|{NUMBER} (?:million |billion )?(?:dollars|euros|pounds|yuan)\b"
+    rf"|{WHOLE}\s?(?:万亿|万|亿)?(?:美元|欧元|英镑|日元|港元|人民币|元)|(?<![{HAN_NUMBER}])[{HAN_NUMBER}]+(?:美元|欧元|英镑|日元|港元|元)"
+    rf"|{WHOLE} (?:million |billion )?(?:dollars|euros|pounds|yuan)\b"
 )
 ALONE = "(?<![A-Za-z0-9_.])"  # not inside a word of letters; Chinese characters may stand around
 RULES: Sequence[tuple[str, str]] = (  # at one place the first that fits
@@ -46,10 +47,11 @@ RULES: Sequence[tuple[str, str]] = (  # at one place the first that fits
     ("money", MONEY),
     (
         "phone",
-        ALONE + r"(?:\+\d{1,3}[ -]?(?:\(\d{1,4}\)[ -]?)?\d{2,4}(?:[ -]\d{2,4}){1,3}|1[3-9]\d{9}|0\d{2,3}-\d{7,8}|\(\d{3}\) \d{3}-\d{4})(?!\d)",
+        ALONE + r"(?:\+\d{1,3}[ -]?(?:\(\d{1,4}\)[ -]?)?\d{2,4}(?:[ -]\d{2,4}){1,3}"
+        r"|1[3-9]\d{9}|0\d{2,3}-\d{7,8}|\(\d{3}\) \d{3}-\d{4})(?!\d)",
     ),
     ("date", DATE),
-    ("percent", rf"{NUMBER}\s?[%％‰]|{NUMBER} percent\b|百分之[\d{HAN_NUMBER}点.]+"),
+    ("percent", rf"{WHOLE}\s?[%％‰]|{WHOLE} percent\b|百分之[\d{HAN_NUMBER}点.]+"),
     ("number", rf"{ALONE}{NUMBER}(?![A-Za-z0-9_]|\.\d)"),
 )
 _RULE = re.compile("|".join(f"(?P<{kind}>{rule})" for kind, rule in RULES))

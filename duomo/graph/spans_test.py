@@ -1,5 +1,7 @@
 """Laws of spans and sentences."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,3 +58,10 @@ def test_a_text_without_stops_is_cut():
 def test_of_two_that_overlap_the_first_given_stays():
     long, short = Span(0, 6, "place", "abcdef"), Span(2, 4, "number", "cd")
     assert apart([long, short]) == [long] and apart([short, long]) == [short]
+
+
+@pytest.mark.parametrize("row", ["1" * 60_000 + "x", "一" * 60_000 + "x", "x" + "111," * 15_000 + "111x", "a-" * 30_000])
+def test_a_long_row_does_not_take_the_square_of_its_length(row):
+    began = time.process_time()
+    ruled(row)
+    assert time.process_time() - began < 3

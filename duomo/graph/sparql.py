@@ -10,6 +10,7 @@ from typing import Any
 from duomo.graph.turtle import PREFIXES, parsed
 
 SECONDS, MEMORY, ROWS, LONGEST = 8.0, 1_500_000_000, 1_000, 10_000
+STARTING = 60.0  # seconds that the process may take to read the file, on a busy machine
 Answer = tuple[list[str], list[list[str]]]
 
 
@@ -25,9 +26,11 @@ def select(path: Path, query: str, seconds: float = SECONDS) -> Answer:
     process.start()
     other.close()
     try:
-        if not own.poll(seconds):
-            raise ValueError(f"the query has not ended after {seconds:.0f} seconds; ask for less, as with LIMIT 100")
-        found = own.recv()
+        found: Any = None
+        for limit in (STARTING, seconds):  # nothing is sent when the query begins, then what was found
+            if found is None and not own.poll(limit):
+                raise ValueError(f"the query has not ended after {limit:.0f} seconds; ask for less, as with LIMIT 100")
+            found = own.recv() if found is None else found
     except EOFError as error:
         raise ValueError("the query took more memory than it may; ask for less, as with LIMIT 100") from error
     finally:
@@ -44,13 +47,14 @@ def _work(path: Path, query: str, out: Connection) -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     try:
-        out.send(_answer(path, query))
+        held, made = parsed(path), _prepared(query)
+        out.send(None)
+        out.send(_answer(held, made))
     except ValueError as error:
         out.send(str(error))
 
 
-def _answer(path: Path, query: str) -> Answer:
-    held = parsed(path)
+def _prepared(query: str) -> Any:
     from rdflib.plugins.sparql import prepareQuery
 
     try:
@@ -61,6 +65,10 @@ def _answer(path: Path, query: str) -> Answer:
         raise ValueError("only SELECT and ASK are answered")
     if made.algebra.get("datasetClause") or "ServiceGraphPattern" in set(_names(made.algebra)):
         raise ValueError("FROM and SERVICE ask other servers; leave them out")
+    return made
+
+
+def _answer(held: Any, made: Any) -> Answer:
     try:
         result = held.query(made)
         if made.algebra.name == "AskQuery":

@@ -58,7 +58,7 @@ def graph_of(held: Any, path: Path) -> Graph:
     told: dict[tuple[str, str, str], list[Evidence]] = {}
     for statement in held.subjects(RDF.type, RDF.Statement):
         subject, predicate, other = (held.value(statement, part) for part in (RDF.subject, RDF.predicate, RDF.object))
-        start, end = (int(held.value(statement, part) or 0) for part in (ours.start, ours.end))
+        start, end = (_number(held.value(statement, part)) for part in (ours.start, ours.end))
         file = unquote(str(held.value(statement, prov.wasQuotedFrom) or "").removeprefix(FILES))
         evidence = Evidence(file, start, end, str(held.value(statement, prov.value) or ""))
         keys = _key(subject), _key(other)
@@ -67,7 +67,7 @@ def graph_of(held: Any, path: Path) -> Graph:
     if not nodes:
         raise ValueError(f"{path}: holds none of our names; `duomo extract --graph` writes such a file")
     order = sorted(told.items(), key=lambda pair: (min((e.file, e.start) for e in pair[1]), pair[0]))
-    return Graph(nodes, [Edge(*parts, tuple(sorted(set(evidence), key=lambda e: (e.file, e.start)))) for parts, evidence in order])
+    return Graph(nodes, [Edge(*parts, tuple(sorted(set(evidence), key=_place))) for parts, evidence in order])
 
 
 def _lines(graph: Graph) -> Iterator[str]:
@@ -94,6 +94,15 @@ def _iri(space: str, name: str) -> str:
 def _text(value: str) -> str:
     held = value.encode(errors="replace").decode()
     return '"' + "".join(PLAIN.get(sign) or (sign if sign.isprintable() or sign == " " else f"\\U{ord(sign):08X}") for sign in held) + '"'
+
+
+def _place(said: Evidence) -> tuple[str, int, int, str]:
+    return said.file, said.start, said.end, said.sentence
+
+
+def _number(value: Any) -> int:
+    """A place in a text; 0 where there is none."""
+    return int(value) if str(value).isdecimal() and len(str(value)) < 20 else 0
 
 
 def _key(name: Any) -> str | None:

@@ -97,3 +97,9 @@ def test_what_is_no_graph_is_refused(tmp_path):
     (tmp_path / "empty.ttl").write_text("", encoding="utf-8")
     with pytest.raises(ValueError, match="none of our names"):
         read(tmp_path / "empty.ttl")
+
+
+def test_a_place_that_is_no_number_is_none(tmp_path):
+    path = tmp_path / "g.ttl"
+    path.write_text(turtle(merge([triple()])).replace("duomo:end 19", 'duomo:end "x"'), encoding="utf-8")
+    assert [(said.start, said.end) for edge in read(path).edges for said in edge.evidence] == [(0, 0)]

@@ -1,4 +1,4 @@
-"""Answer: the sentence of a file that answers a question, quoted; or nothing, where the files do not answer it. K = passages, S = sentences."""
+"""Answer: the sentence of a file that answers a question, quoted; or nothing, where no file does. K = passages, S = sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

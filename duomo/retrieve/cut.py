@@ -1,16 +1,19 @@
 """Cut: texts into sentences, sections into passages; Chinese and English. What is given are (begin, end) of characters."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
 from duomo.retrieve.passage import Marks, Passage, Section
 
 MOST = 900  # bytes of a passage: about 200 tokens of English, 300 Chinese characters; what one vector can stand for
 NARROW = 50  # columns: a line that ends before was ended on purpose
-ENDS = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s)|[。！？…]+[”’」』）》]*|\n")
+ENDS = re.compile(
+    r"(?<![.!?])[.!?]++[\"'”’)\]]*+(?=\s)|[。！？…]+[”’」』）》]*|(?<=[㐀-鿿])[!?]++(?=[“‘「『（《]?[㐀-鿿])|\n"
+)  # a run of stops is read once, however long; Chinese is written with ! and ? of half a width, too, and no space behind
 BREAKS = re.compile(r"[,;:，；：、]\s*|\s+")  # where a sentence is cut that is longer than a passage
 ITEM = re.compile(r"[ \t]*(?:[-*+•#>|]|\d{1,3}[.)、]|[（(]?[一二三四五六七八九十]{1,3}[、)）])")
-BULLET = re.compile(r"(?:[-*+•#>|]+[ \t]+|\|)*")
+BULLET = re.compile(r"(?:[-*+•#>|]++[ \t]+|\|++)*")  # a row of signs is read twice at most, however long
 SHORT = frozenset("mr mrs ms dr prof st no vs etc e.g i.e cf fig vol ca approx inc ltd co jr sr".split())
 WIDE = "⺀"  # from here on signs take two columns
 
@@ -97,5 +100,10 @@ def _bounded(text: str, most: int) -> Iterator[Span]:
 
 def _shifted(marks: Marks, begin: int, end: int) -> Marks:
     """The marks inside a piece, counted from its beginning."""
-    before = max((mark for mark in marks if mark[0] <= begin), default=marks[0])
-    return ((0, before[1]), *((offset - begin, number) for offset, number in marks if begin < offset < end))
+    first = max(1, bisect_right(marks, begin, key=_offset))
+    inside = marks[first : bisect_left(marks, end, key=_offset)]
+    return ((0, marks[first - 1][1]), *((offset - begin, number) for offset, number in inside))
+
+
+def _offset(mark: tuple[int, float]) -> int:
+    return mark[0]

@@ -1,3 +1,5 @@
+import time
+
 from duomo.retrieve.cut import passages, pieces, sentences
 from duomo.retrieve.passage import LINE, Section
 
@@ -37,3 +39,24 @@ def test_a_piece_knows_the_line_of_each_of_its_sentences():
     assert one.whole.startswith("Head\nFirst") and one.where(one.text.index("Fourth")) == "a.txt, line 4"
     small = list(passages("a.txt", [Section(text, LINE, marks)], 20))
     assert [(p.text, p.at()) for p in small] == [("First line here.", 1), ("Third line is here.", 3), ("Fourth.", 4)]
+
+
+def test_millions_of_stops_are_read_in_a_second():
+    began = time.process_time()
+    assert cut("." * 3_000_000 + " x. " + '."' * 500_000) and time.process_time() - began < 2
+
+
+def test_chinese_is_cut_at_marks_of_half_a_width_and_a_name_is_not():
+    assert cut("几点开门?九点开门!“周日呢?”不开。") == ["几点开门?", "九点开门!", "“周日呢?”不开。"]
+    assert cut("Yahoo!是一家公司。") == ["Yahoo!是一家公司。"]
+
+
+def test_rows_of_signs_and_many_lines_take_a_second():
+    began = time.process_time()
+    for row in ("|" * 60_000, "|-" * 30_000, "#" * 60_000):
+        assert cut(row + "x")
+    text = "a b\n" * 60_000
+    marks = tuple((4 * number, number + 1) for number in range(60_000))
+    found = list(passages("a.txt", [Section(text, LINE, marks)]))
+    assert [one.at() for one in found[:2]] == [1, 226] and found[-1].at(len(found[-1].text)) == 60_000
+    assert time.process_time() - began < 3

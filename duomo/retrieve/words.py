@@ -8,11 +8,13 @@ RUNS = re.compile(rf"[{HAN}]+|[^\W_{HAN}]+(?:['’][^\W_{HAN}]+)?")
 SIGN = re.compile(f"[{HAN}]")
 Words = Callable[[str], list[str]]
 SAY_NOTHING = frozenset(  # of what is asked about, in a question
-    """a an the of in on at to for from by with about into and or as if then than not no is are was were be been being am do does did done has
-    have had can could will would shall should may might must i me my you your he him his she her it its we us our they them their this that
-    these those there here what which who whom whose when where why how much many any some please tell what's who's where's how's when's
-    的 了 吗 呢 吧 啊 么 是 在 有 和 与 或 及 也 都 就 不 我 你 您 他 她 它 我们 你们 他们 这 那 这个 那个 哪 哪里 哪儿 哪个 哪些 谁 什么 怎么 怎样 如何
-    为什么 为何 多少 几 几个 何时 时候 什么时候 多久 多长 多大 请问 请 可以 能 会 要 一个 被 把 从 到 对 于 由 以 之 其 有没有 是否 吗""".split()
+    """a an the of in on at to for from by with about into and or as if then than not no
+    is are was were be been being am do does did done has have had can could will would shall should may might must
+    i me my you your he him his she her it its we us our they them their this that these those there here
+    what which who whom whose when where why how much many any some please tell what's who's where's how's when's
+    的 了 吗 呢 吧 啊 么 是 在 有 和 与 或 及 也 都 就 不 我 你 您 他 她 它 我们 你们 他们 这 那 这个 那个 哪 哪里 哪儿 哪个 哪些
+    谁 什么 怎么 怎样 如何 为什么 为何 多少 几 几个 何时 时候 什么时候 多久 多长 多大 请问 请 可以 能 会 要 一个
+    被 把 从 到 对 于 由 以 之 其 有没有 是否 吗""".split()
 )
 
 

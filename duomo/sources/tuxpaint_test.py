@@ -14,7 +14,8 @@ def opened(folder, files):
 
 
 def test_pictures_have_their_names_in_both_languages(tmp_path):
-    files = {"animals/lion.txt": LION.encode(), "animals/lion.png": b"png", "animals/lion.ogg": b"sound", "x/tree.png": b"2", "x/tree.txt": b"A tree."}
+    files = {"animals/lion.txt": LION.encode(), "animals/lion.png": b"png", "animals/lion.ogg": b"sound"}
+    files |= {"x/tree.png": b"2", "x/tree.txt": b"A tree."}
     lion, tree = opened(tmp_path, files)
     assert lion.origin.id == "animals/lion" and json.loads(lion.answer) == {"en": "A lion.", "zh": "狮子。"}
     assert [part.value for part in lion.media()] == [b"png"] and json.loads(tree.answer) == {"en": "A tree."}

@@ -21,6 +21,7 @@ from duomo.tasks.prompts import prompts
 from duomo.tasks.recordings import recordings, recordings_zh
 from duomo.tasks.scenes import scenes
 from duomo.tasks.sentiment import sentiment
+from duomo.tasks.software import software_en_zh, software_zh_en
 from duomo.tasks.speech import speech
 from duomo.tasks.task import Task
 from duomo.tasks.translation import translation_en_zh, translation_zh_en
@@ -40,6 +41,8 @@ TASKS: dict[str, Callable[..., Task]] = {
     "two_senses": two_senses,
     "translation_en_zh": translation_en_zh,
     "translation_zh_en": translation_zh_en,
+    "software_en_zh": software_en_zh,
+    "software_zh_en": software_zh_en,
     "sentiment": sentiment,
     "tweets": tweets,
     "text": text,

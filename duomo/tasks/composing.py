@@ -19,7 +19,7 @@ ROWS, COLUMNS = 48, 72  # pixels of a scene
 LARGEST = 48  # pixels of a cut-out that are kept
 CLEAR = 0.05  # share of a picture that is transparent where it is cut out
 LONGEST = {"en": 18, "zh": 6}  # letters of a name
-MEASURES = "只个头条棵朵匹辆架艘把张片块颗粒本支枝根座件双顶枚台株串群种位名杯碗盘瓶盒幅面尾峰间栋副部"  # what stands between 一 and a thing
+MEASURES = "只个头条棵朵匹辆架艘把张片块颗粒本支枝根座件双顶枚台株串群种位名杯碗盘瓶盒幅面尾峰间栋副部"  # between 一 and a thing
 BOXES: Mapping[int, tuple[int, ...]] = {1: (40,), 2: (28, 20), 3: (22, 22, 22)}  # sides, the largest thing first
 PLACES = ("left", "right", "above", "below")
 

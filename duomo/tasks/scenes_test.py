@@ -152,7 +152,8 @@ def test_the_control_changes_the_picture_alone_and_baselines_answer_all(splits):
         assert (before.answer, before.messages[0].text) == (after.answer, after.messages[0].text)
         assert [part.value for part in before.media()] != [part.value for part in after.media()]
     for answers in task.baselines(made["train"], made["test"], store).values():
-        assert all(parsed(answer, "en" if sample.answer.isascii() else "zh")[1] for answer, sample in zip(answers, made["test"], strict=True))
+        pairs = zip(answers, made["test"], strict=True)
+        assert all(parsed(answer, "en" if sample.answer.isascii() else "zh")[1] for answer, sample in pairs)
 
 
 def test_a_seed_gives_the_same_scenes_and_languages_are_kept(splits):

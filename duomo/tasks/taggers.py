@@ -49,7 +49,8 @@ class Gazetteer:
                 if end - start <= LONGEST:
                     kinds[text[start:end]][kind] += 1
         self.lengths = self._lengths(kinds)
-        seen = Counter(text[at : at + n] for text in texts for at in range(len(text)) for n in self._here(text, at) if text[at : at + n] in kinds)
+        pieces = (text[at : at + n] for text in texts for at in range(len(text)) for n in self._here(text, at))
+        seen = Counter(piece for piece in pieces if piece in kinds)
         self.kinds = {name: found.most_common(1)[0][0] for name, found in kinds.items() if found.total() >= SURE * seen[name]}
 
     def tag(self, text: str) -> Tags:
@@ -142,8 +143,10 @@ def features(text: str) -> Iterator[list[str]]:
     """What the random field sees of each character: itself, two on either side, the pairs around it, and its sort."""
     wide = BOUND * 2 + text + BOUND * 2
     for at in range(2, len(text) + 2):
-        a, b, c, d, e = wide[at - 2 : at + 3]
-        yield [f"c0={c}", f"c-1={b}", f"c1={d}", f"c-2={a}", f"c2={e}", f"p-1={b}{c}", f"p1={c}{d}", f"p0={b}{d}", f"p-2={a}{b}", f"p2={d}{e}"]
+        a, b, c, d, e = list(wide[at - 2 : at + 3])
+        alone = [f"c0={c}", f"c-1={b}", f"c1={d}", f"c-2={a}", f"c2={e}"]
+        pairs = [f"p-1={b}{c}", f"p1={c}{d}", f"p0={b}{d}", f"p-2={a}{b}", f"p2={d}{e}"]
+        yield alone + pairs
 
 
 def _pycrfsuite() -> Any:

@@ -81,8 +81,10 @@ def rope(fields: Fields) -> tuple[float, RopeScaling | None]:
     new, old = fields.table("rope_parameters"), fields.table("rope_scaling")
     tables = [table for table in (old, new) if table is not None]
     said = [_rope(table, theta, context) for table in tables] or [(theta, None)]
-    if said[0][1] != said[-1][1]:
+    if said[0] != said[-1]:
         raise ValueError(f"{fields.where}: rope_scaling and rope_parameters say different things; take one of them out")
+    if "rope_theta" in fields.config and said[-1][0] != theta:
+        raise ValueError(f"{fields.where}: rope_theta is {theta:g} here and {said[-1][0]:g} in rope_parameters; take one of them out")
     return said[-1]
 
 
