@@ -18,7 +18,7 @@ help:
 	@echo "make vectors   sentence vectors, measured on Chinese and English"
 	@echo "make shelf     answers quoted from files, measured: found, quoted, refused (half an hour on 2 cores, once)"
 	@echo "make classify  classification and sentiment, measured from no example to all"
-	@echo "make history   n-gram, CNN, LSTM and Transformer under one training loop (a quarter of an hour on one thread)"
+	@echo "make history   n-gram, CNN, LSTM and Transformer under one training loop, on one thread"
 	@echo "make transcribe  speech to text, measured beside faster-whisper where it is installed"
 	@echo "make watch     shot changes, memory and search of films, measured"
 	@echo "make test      lint, types, manual, tests"

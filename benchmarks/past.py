@@ -94,7 +94,8 @@ def near(x_BTD: Tensor, position_BT: Tensor, offset: int) -> Tensor:
 class Pooled(nn.Module):
     """Convolutions of three widths over the words, the largest of each filter over the document (Kim 2014); every token gets that.
 
-    Half of what is pooled is dropped at random while it learns, as there.
+    And the word before it, by which an answer that is to be filled in is told from its end. Half of what is pooled is dropped at
+    random while it learns, as there.
     """
 
     def __init__(self, dim: int, filters: int, widths: tuple[int, ...] = (3, 4, 5)):
@@ -113,7 +114,7 @@ class Pooled(nn.Module):
         seen_BTKD = torch.stack([near(x_BTD, position_BT, offset) for offset in around], 2)
         layers = zip(self.windows, self.widths, strict=True)
         found_BTF = torch.cat([F.relu(layer(self._window(seen_BTKD, width))) for layer, width in layers], -1)
-        return self.norm(self.out(self.drop(_largest(found_BTF, position_BT))))
+        return self.norm(self.out(self.drop(_largest(found_BTF, position_BT))) + near(x_BTD, position_BT, -1))
 
     def _window(self, seen_BTKD: Tensor, width: int) -> Tensor:
         first = (seen_BTKD.shape[2] - width) // 2
@@ -202,7 +203,7 @@ class Recurrent(nn.Module):
     def _going_on(self, x_BTD: Tensor, memory_BSD: Tensor | None, cache: Cache) -> Tensor:
         """(B, T, H): rows that go on from where the cache left them. Raises ValueError for a prompt of more than a token."""
         if x_BTD.shape[1] > 1 and self.layers[0] not in cache.layers:
-            raise ValueError("a recurrence begins its answers with one token; read a longer prompt without a cache")
+            raise ValueError("a recurrence begins with one token where it has a cache; read a longer prompt without")
         for layer, state in zip(self.layers, self._first(memory_BSD), strict=True):
             x_BTD, cache.layers[layer] = _read(layer[0], x_BTD, None, cache.layers.get(layer, state))
         return x_BTD
@@ -233,9 +234,14 @@ class Laid:
 
 
 def side_by_side(position_BT: Tensor, view: View) -> Laid:
-    """Each document of packed rows in a row of its own; rows that are not packed stay as they are."""
+    """Each document of packed rows in a row of its own; rows that are not packed stay as they are.
+
+    Raises ValueError for such rows that are padded on their left, as prompts of many lengths are.
+    """
     every_BT = torch.arange(position_BT.numel()).view_as(position_BT)
     if view.packed is None:
+        if bool(((position_BT[:, -1] > 0) & ((position_BT == 0).sum(1) > 1)).any()):
+            raise ValueError("a recurrence would read the padding before a prompt; ask one prompt at a time")
         return Laid(every_BT, every_BT, position_BT.amax(1) + 1)
     shapes, count = view.packed.shapes, position_BT.numel()
     pieces = view.packed.order_P.split([rows * width for rows, width in shapes])

@@ -23,6 +23,7 @@ class Part(BaseModel):
 
 
 P = TypeVar("P", bound=Part)
+LARGEST = 1_000_000  # bytes of a recipe
 
 
 class RopeScaling(Part):
@@ -324,9 +325,11 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such recipe{_nearest(path.name, [p.name for p in path.parent.glob('*.y*ml')])}")
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"{path}: larger than any recipe; name a YAML file as in recipes/tiny.yaml")
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
         raise ValueError(f"{path}: a recipe is a mapping of keys, as in recipes/tiny.yaml")

@@ -183,7 +183,8 @@ def write(path: Path, done: Sequence[Put]) -> None:
         if path.suffix.lower() in (".csv", ".tsv"):
             part.write_text(_table(done, "\t" if path.suffix.lower() == ".tsv" else ","), encoding="utf-8-sig", newline="")
         else:
-            part.write_text("".join(json.dumps(as_row(one), ensure_ascii=False) + "\n" for one in done), encoding="utf-8")
+            rows = "".join(json.dumps(as_row(one), ensure_ascii=False) + "\n" for one in done)
+            part.write_text(rows, encoding="utf-8", errors="replace")  # a name of a file may be no text
 
 
 def summary(done: Sequence[Put], labels: Sequence[str]) -> str:

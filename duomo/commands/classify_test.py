@@ -137,6 +137,12 @@ def test_examples_are_shown_as_a_conversation_as_many_of_each_label():
     assert len(messages[0].text) < 500 and isinstance(messages[-1], Message)
 
 
+def test_of_a_text_that_is_too_long_the_beginning_is_read():
+    way, long = likelihood(), "the cat sat on the mat. 我喜欢看书。" * 60
+    assert way.is_cut(long) and not way.is_cut(long[:40])
+    assert long.startswith(way.sample(long).messages[0].text.removesuffix("?")) and way.shares([long, "a"]).shape == (2, 2)
+
+
 def test_the_question_is_in_the_language_of_the_labels():
     assert question(named(["好评", "差评"])).format(text="x") == "好评还是差评？x"
     assert "Is this a, b (it breaks) or c?" in question(named(["a", "b=it breaks", "c"]))
@@ -150,6 +156,6 @@ def test_the_real_e5_knows_late_from_broken_in_two_languages():
         "快递等了两个星期才到",
         "屏幕打不开，开机就死机",
         "It arrived ten days after the promised date.",
-        "The zipper broke on the first day.",
+        "It does not switch on, the screen stays black.",
     ]
     assert [json.loads(line)["label"] for line in run(Path("cache/models/e5"), texts, wanted).lines] == ["late", "broken"] * 2

@@ -78,9 +78,9 @@ def run(folder: Path, path: Path, asked: Asked) -> Report:
     facts |= {"from": str(min(days)), "to": str(max(days)), "topics": "column" if asked.topic else "found" if asked.topics else "none"}
     tree = facts | {"cells": [asdict(cell) for cell in cells]}
     with whole_file(beside) as part:
-        part.write_text(json.dumps(tree, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(tree, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", errors="replace")  # a name may be no text
     with whole_file(asked.out) as part:
-        part.write_text(html(cells, facts), encoding="utf-8")
+        part.write_text(html(cells, facts), encoding="utf-8", errors="replace")
     lines = [_line(cell) for cell in cells if cell.week == ALL]
     return Report(f"comments {path}", facts=facts, lines=(*lines, f"{asked.out}, {beside}"))
 

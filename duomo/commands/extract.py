@@ -196,7 +196,7 @@ def _written(documents: Sequence[Document], choices: Choices, title: str) -> Ite
     for target, form in forms:
         if target is not None:
             with whole_file(target) as part:
-                part.write_text(form(graph), encoding="utf-8")
+                part.write_text(form(graph), encoding="utf-8", errors="replace")  # a name of a file may be no text
             yield f"{target}: {len(graph.nodes):,} names, {len(graph.edges):,} relations"
 
 

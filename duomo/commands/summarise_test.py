@@ -131,11 +131,7 @@ def test_a_fetched_encoder_is_used_without_being_named(encoder: Path, folder: Pa
     assert run([str(folder / "cat.txt")], None, Choices(2)).facts == by_encoder
 
 
-def test_an_encoder_that_does_not_know_the_language_leaves_it_to_the_words(
-    encoder: Path,
-    folder: Path,
-    capsys: pytest.CaptureFixture,  # noqa: F811
-) -> None:
+def test_an_unknown_language_is_left_to_the_words(encoder: Path, folder: Path, capsys: pytest.CaptureFixture) -> None:  # noqa: F811
     text = str(folder / "more" / "library.md")
     assert run([text], encoder, Choices(2)).lines == run([text], "none", Choices(2)).lines
     assert "library.md: its words are compared" in capsys.readouterr().err

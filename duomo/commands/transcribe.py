@@ -118,7 +118,7 @@ def recordings(names: Sequence[Path]) -> dict[Path, Path]:
     """Recordings, each with its name inside the folder that was given. Raises ValueError for a path that is none, and an empty folder."""
     found, known = dict[Path, Path](), (AUDIO.suffix, *AUDIO.suffixes)
     for name in names:
-        inside = sorted(path for path in name.rglob("*") if path.suffix.lower() in known) if name.is_dir() else [name]
+        inside = sorted(path for path in name.rglob("*") if path.suffix.lower() in known and path.is_file()) if name.is_dir() else [name]
         if not inside:
             raise ValueError(f"{name}: holds no recording ({', '.join(known)})")
         found |= {path: path.relative_to(name) if name.is_dir() else Path(path.name) for path in inside}

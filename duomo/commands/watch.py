@@ -13,7 +13,7 @@ from duomo.commands.describe import TOGETHER, Eyes, eyes
 from duomo.commands.film import FOLDER, TABLE, markdown, page
 from duomo.commands.models import open_model
 from duomo.commands.resolve import place_of
-from duomo.commands.show import bars
+from duomo.commands.show import bars, harmless
 from duomo.commands.transcribe import Ears, ears
 from duomo.disk import whole_folder
 from duomo.generate.transcript import Piece, Transcript, transcribe
@@ -115,7 +115,7 @@ def watch(file: Path, target: Path, looking: Eyes | None, hearing: Ears | None) 
     """Writes a clip's folder: key frames, `watch.json`, a table in Markdown, one page. Raises ValueError for a clip without frames."""
     length, whole = seconds(file), Whole()
     with bars() as shown:
-        bar = shown.add_task("watch", total=round(length) or None, note=file.name)
+        bar = shown.add_task("watch", total=round(length) or None, note=harmless(file.name))
         frames = whole.frames(shots(file, KEPT), lambda second: shown.update(bar, completed=int(second)))
         with whole_folder(target) as made:
             parts = [_kept(segment, number, made) for number, segment in enumerate(segments(frames), 1)]
@@ -123,7 +123,8 @@ def watch(file: Path, target: Path, looking: Eyes | None, hearing: Ears | None) 
                 raise ValueError(f"{file}: no pictures in it; export the clip again")
             if looking:
                 parts = _described(parts, made, looking)
-            heard = _heard(file, hearing, shown.add_task("listen", total=round(length), note=file.name), shown) if hearing else Transcript()
+            ear = shown.add_task("listen", total=round(length), note=harmless(file.name), visible=hearing is not None)
+            heard = _heard(file, hearing, ear, shown) if hearing else Transcript()
             faults = (*whole.faults, *filter(None, [heard.fault]))
             found = Film(file.name, parts[-1].end, tuple(_spoken(parts, heard)), heard.language, faults)
             tree = as_dict(found)

@@ -24,6 +24,7 @@ CHARACTERS = 20_000  # of a text that are looked at by an encoder: more than any
 SAID = 2_000  # … by a language model
 SHOWN = 400  # characters of an example that a language model is shown
 STRANGE = 0.2  # the share of unknown tokens above which a text is not read
+MARKS = 8  # tokens around a label, at most
 SHOTS = 16  # examples that it is shown at most
 TEXT = "{text}"  # in a prompt, where the text stands
 NEUTRAL = ("…", "N/A", "。")  # texts that say nothing: what a label costs after them is not the text's doing
@@ -106,11 +107,22 @@ class ByLikelihood:
         return np.array(found)
 
     def sample(self, text: str) -> Sample:
-        """The conversation: each example as a question and its answer, then the text."""
+        """The conversation: each example as a question and its answer, then the text, or as much of it as the model has room for."""
+        said = text[:SAID]
+        while len(said) > 1 and not self._fits(said):
+            said = said[: len(said) * 3 // 4]
+        return self._conversation(said)
+
+    def _fits(self, text: str) -> bool:
+        """Whether the conversation and a label are no longer than the model reads."""
+        label = max(len(self.speaker.tokenizer.encode(label)) for label in self.labels) + MARKS
+        return self.speaker.length(self._conversation(text)) + label <= self.speaker.model.recipe.max_positions
+
+    def _conversation(self, text: str) -> Sample:
         turns = [Message("user", (part(self.asked(one[:SHOWN])),)) for one, _ in self.shown]
         told = [Message("assistant", (part(label),)) for _, label in self.shown]
         history = tuple(message for pair in zip(turns, told, strict=True) for message in pair)
-        sample = ask(self.asked(text[:SAID]), choices=self.labels)
+        sample = ask(self.asked(text), choices=self.labels)
         return replace(sample, messages=(*history, *sample.messages))
 
     def asked(self, text: str) -> str:
@@ -126,8 +138,8 @@ class ByLikelihood:
         return False
 
     def is_cut(self, text: str) -> bool:
-        """Whether it has more characters than the model is shown."""
-        return len(text) > SAID
+        """Whether it is longer than the model is shown."""
+        return len(text) > SAID or not self._fits(text)
 
 
 def question(labels: Sequence[Label]) -> str:

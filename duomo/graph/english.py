@@ -120,7 +120,9 @@ def said(sentence: str, topic: str) -> tuple[str, list[Found]]:
     if speaks_of:
         found += _facts(bare, speaks_of)
     about = topic or subject
-    found += [(city["s"], "capital_of", about) for rule in CAPITALS if about for city in rule.finditer(bare) if _is_city(city["s"], about)]
+    if about and "capital" in bare:
+        cities = (city["s"] for rule in CAPITALS for city in rule.finditer(bare))
+        found += [(city, "capital_of", about) for city in cities if _is_city(city, about)]
     return subject, [(_bare(a), b, _bare(c)) for a, b, c in found]
 
 

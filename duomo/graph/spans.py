@@ -30,7 +30,7 @@ DATE = (
     rf"|{YEAR}-\d{{2}}-\d{{2}}\b|{YEAR}/\d{{1,2}}/\d{{1,2}}\b"
     r"|(?:\d{4}|公元前?\d{1,4}|西元\d{1,4})年(?:\d{1,2}月(?:\d{1,2}[日号])?)?|\d{1,2}月\d{1,2}[日号]"
     rf"|[{HAN_DIGIT}]{{4}}年(?:[{HAN_NUMBER}]{{1,2}}月(?:[{HAN_NUMBER}]{{1,3}}[日号])?)?"
-    rf"|(?:(?<=\b[Ii]n )|(?<=\b[Ss]ince )|(?<=\buntil )|(?<=[(–]))(?:c\. )?{YEAR}\b(?![,.]\d)"  # else a bare number is no year
+    rf"|(?=[c12])(?:(?<=\b[Ii]n )|(?<=\b[Ss]ince )|(?<=\buntil )|(?<=[(–]))(?:c\. )?{YEAR}\b(?![,.]\d)"  # else a bare number is no year
 )
 MONEY = (
     rf"(?:US|HK|NT|RMB)?[$€£¥￥₹]\s?{NUMBER}(?:\s?(?:million|billion|trillion|万|亿))?|(?:USD|EUR|GBP|CNY|RMB|JPY) ?{NUMBER}"

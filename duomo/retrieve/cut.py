@@ -68,10 +68,12 @@ def _ends(text: str, begin: int, found: re.Match[str]) -> bool:
 
 def _line_ends(text: str, begin: int, at: int) -> bool:
     """Whether a line's end is a sentence's: before an empty line or an item, after a heading or a narrow line."""
+    line = text[max(begin, text.rfind("\n", begin, at) + 1, at - NARROW) : at]
+    if 2 * len(line) < NARROW:
+        return True
     follows = text[at + 1 : at + 40]
     if not follows.strip(" \t\r") or follows.lstrip(" \t\r").startswith("\n") or ITEM.match(follows):
         return True
-    line = text[max(begin, text.rfind("\n", begin, at) + 1, at - NARROW) : at]
     return line.lstrip().startswith("#") or sum(2 if sign >= WIDE else 1 for sign in line) < NARROW
 
 
@@ -89,6 +91,9 @@ def _bare(text: str, begin: int, end: int) -> Iterator[Span]:
 def _bounded(text: str, most: int) -> Iterator[Span]:
     """Sentences, those that are too long in parts."""
     for begin, end in sentences(text):
+        if end - begin <= most // 4:
+            yield begin, end
+            continue
         while end - begin > most // 4 and len(text[begin : min(end, begin + most + 1)].encode()) > most:
             room = len(text[begin : begin + most].encode()[:most].decode(errors="ignore"))
             breaks = [found.end() for found in BREAKS.finditer(text, begin + room // 2, begin + room)]

@@ -97,7 +97,7 @@ def save(shelf: Shelf, path: Path) -> None:
             "files": {name: vars(kept) for name, kept in shelf.files.items()},
             "sha256": {file.name: digest(file) for file in sorted(made.iterdir())},
         }
-        (made / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        (made / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")  # in ASCII: a path may be no text
 
 
 def load(path: Path) -> Shelf:

@@ -57,7 +57,7 @@ def among(text: str, spans: Sequence[Span], count: int, embed: Embed | None = No
     if embed is not None and len(rows) > READ:
         rows = best(text, spans, rows, READ)[0]
     taken, scores = best(text, spans, rows, count, embed)
-    return [Chosen(*spans[row], float(score)) for row, score in zip(taken, scores, strict=True)]
+    return [Chosen(spans[row][0], spans[row][1], float(score)) for row, score in zip(taken, scores, strict=True)]
 
 
 def best(
