@@ -48,7 +48,9 @@ def beginning_of(word: str) -> str:
 
     Raises ValueError where there is no text.
     """
-    if word == STDIN or os.path.isfile(word):
+    if os.path.isdir(word):
+        raise ValueError(f"{word}: is a folder; name a file, or say how the text begins")
+    if word == STDIN or os.path.exists(word):
         ((_, text),) = read([word])[0].items()
     elif word.endswith(SUFFIXES) and " " not in word:
         raise ValueError(f"{word}: no such file")

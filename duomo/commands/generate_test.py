@@ -118,6 +118,7 @@ def test_what_can_not_go_on_is_refused_in_one_line(folder: Path, tmp_path: Path,
     assert "holds no text" in refused(capsys, writer, tmp_path / "empty.txt")
     assert "not UTF-8" in refused(capsys, writer, tmp_path / "binary.txt")
     assert "no such file" in refused(capsys, writer, tmp_path / "none.txt")
+    assert "is a folder" in refused(capsys, writer, tmp_path)
     assert "begin with something" in refused(capsys, writer, "  ")
     assert "is an encoder and writes no text" in refused(capsys, folder / "encoder", "x")
     assert "it writes down sound" in refused(capsys, folder / "whisper", "x")
