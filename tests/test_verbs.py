@@ -163,11 +163,10 @@ def test_a_small_hostile_file_is_answered_or_refused_in_one_line(
 
 WORK: Mapping[str, tuple[list[str], int]] = {
     "index large.txt": (["index", "large.txt", "--to", "OUT/shelf"], 0),
-    "index line.txt": (["index", "line.txt", "--to", "OUT/shelf"], 0),
-    "index short.txt": (["index", "short.txt", "--to", "OUT/shelf"], 0),
+    "index line.txt": (["index", "line.txt", "--to", "OUT/shelf", "--model", "none"], 0),
+    "index short.txt": (["index", "short.txt", "--to", "OUT/shelf", "--model", "none"], 0),
     "extract large.txt": (["extract", "large.txt", "--json", "--graph", "OUT/g.ttl", "--html", "OUT/g.html"], 0),
     "classify line.txt": (["classify", "runs/all", "line.txt", "--labels", "a,b", "--json"], 0),
-    "classify large.csv": (["classify", "e5", "large.csv", "--labels", "a=the cat,b=a dog"], 2),
     "comments large.csv": (["comments", "large.csv", "--text", "text", "--date", "day", "--out", "OUT/c.html"], 2),
     "transcribe hours.wav": (["transcribe", "hours.wav", "--language", "en"], 0),
 }
@@ -178,7 +177,7 @@ def test_five_megabytes_and_three_hours_take_seconds_and_little_memory(work: str
     line, wanted = WORK[work]
     code, out, err, seconds, memory = measured(house, said(line, "", tmp_path))
     assert code == wanted and (code == 0 or (one_line(err) and not out)), (out[-500:], err[-500:])
-    assert seconds < 2 * SECONDS and memory < MEMORY, (seconds, memory)  # twice: other tests run beside, and cores share their caches
+    assert seconds < 2 * SECONDS and memory < MEMORY, (seconds, memory)  # 9 at most on a quiet machine; others are slower
 
 
 def measured(folder: Path, line: list[str]) -> tuple[int, str, str, float, int]:
@@ -257,6 +256,17 @@ def test_a_talk_goes_on_in_both_languages(
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{language}\n/image empty.png\n/audio hours.wav\n{language}\n{'书' * 100_000}\n"))
     assert own.duomo(house, "chat", "runs/all") == 0
     assert "empty.png: " in (told := capsys.readouterr().out) and "reads 256 at most" in told
+
+
+def test_a_terminal_is_not_steered_by_what_is_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.txt").write_text("The pool \x1b[31mcloses at six.\n" + ENGLISH, encoding="utf-8")
+    assert own.duomo(tmp_path, "index", "a.txt", "--model", "none") == 0
+    line = ("answer", "When does the pool close?", "--in", "a.txt")
+    assert own.duomo(tmp_path, *line) == 0 and "The pool \x1b[31mcloses" in capsys.readouterr().out  # a program gets it as it is
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert own.duomo(tmp_path, *line) == 0 and "The pool [31mcloses at six." in capsys.readouterr().out
 
 
 NAMES = ("[bold] [red", "<img src=x onerror=1>", "$title ${x}", "a**b [x]", "名" * 70, "\udcd6\udcd0", "a\nb", "\x1b[31mred", "`x` | y")

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from duomo.commands.given import head_of
 from duomo.commands.markup import html_sections, markdown_sections
 from duomo.data.quarantine import Quarantine
 from duomo.data.rows import csv_columns, csv_rows, json_rows
@@ -100,15 +101,15 @@ def pdf_sections(path: Path) -> Sections:
 def table_sections(path: Path, separator: str = "") -> Sections:
     """Each row of a table as `column: value; column: value`, by the columns of its first line."""
     refuse_large(path, MOST_TEXT)
-    if not separator:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            head = file.readline(100_000)
-        separator = max(SEPARATORS, key=head.count)
+    head = head_of(path)
     try:
-        columns = csv_columns(path, separator)
+        yield from _cells(path, separator or max(SEPARATORS, key=head.count))
     except csv.Error as error:
-        raise ValueError(f"no table ({error})") from error
-    faults = Quarantine(1)
+        raise ValueError(f"no table ({error}); save it as CSV again") from error
+
+
+def _cells(path: Path, separator: str) -> Sections:
+    columns, faults = csv_columns(path, separator), Quarantine(1)
     for row in csv_rows(path, separator, faults):
         cells = [(column, str(value).strip()) for column, value in row.value.items() if str(value).strip()]
         if cells:

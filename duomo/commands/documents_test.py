@@ -68,6 +68,10 @@ def test_tables_and_records_are_rows(tmp_path):
             made.append(one)
     assert [(one.text, one.marks) for one in made] == [("name: tea; price: 3", ((0, 2),)), ("name: long, one", ((0, 3),))]
     assert [one.text for one in sections(tmp_path / "b.csv", "question\nwhy?\n因为\n")] == ["why?", "因为"]
+    with pytest.raises(ValueError, match="no table"):
+        sections(tmp_path / "q.csv", 'text,"a"b\n1,2\n')
+    with pytest.raises(ValueError, match="names no columns"):
+        sections(tmp_path / "w.csv", ",".join(map(str, range(200_000))))
     assert [one.text for one in sections(tmp_path / "c.csv", "a;b\n1;2\n")] == ["a: 1; b: 2"]
     assert [one.text for one in sections(tmp_path / "d.jsonl", '{"a": {"b": [1, "x"]}, "c": ""}\n"plain"\n')] == ["a.b: 1; a.b: x", "plain"]
     assert [one.text for one in sections(tmp_path / "e.json", '{\n "a": 1,\n "b": {"c": "d"}\n}')] == ["a: 1", "b.c: d"]

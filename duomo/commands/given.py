@@ -18,6 +18,7 @@ TABLES = {".csv": ",", ".tsv": "\t"}
 LINES = (".json", ".jsonl", ".ndjson")
 COLUMNS = ("text", "comment", "review", "content", "文本", "评论", "内容", "评价")  # which column is meant where none is named
 MOST = 512_000_000  # bytes of one file
+HEAD = 50_000  # characters of the line that names the columns of a table
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,15 @@ def table(path: Path) -> Iterator[Row]:
     return _rows(path)
 
 
+def head_of(path: Path) -> str:
+    """The first line of a table. Raises ValueError for one that is longer than names of columns are: nobody would wait for it."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        head = file.readline(HEAD)
+    if len(head) == HEAD:
+        raise ValueError(f"{path}: its first line has {HEAD:,} characters and more, and names no columns; give it the ending of what it is")
+    return head
+
+
 def column_of(path: Path, columns: Sequence[str], wanted: str | None, usual: Sequence[str] = COLUMNS) -> str:
     """The column that is wanted, or the one with a usual name, or the only one. Raises ValueError with the nearest name."""
     if wanted is not None and wanted in columns:
@@ -75,6 +85,7 @@ def _rows(path: Path) -> Iterator[Row]:
         elif suffix in LINES:
             yield from json_rows(path, strict)
         else:
+            head_of(path)
             csv_columns(path, delimiter := TABLES.get(suffix, ","))
             yield from csv_rows(path, delimiter, strict)
     except csv.Error as error:

@@ -66,7 +66,9 @@ def test_lines_are_those_of_an_editor(tmp_path):
 
 
 def test_what_a_parser_gives_up_on_is_refused_in_one_line(tmp_path):
-    for name, content in {"long.csv": "x" * 200_000, "quoted.csv": 'text,"a"b\n1,2\n', "deep.json": "[" * 200_000}.items():
+    wide = ",".join(map(str, range(200_000)))
+    more = {"wide.csv": f"{wide}\n{wide}\n", "long.csv": "text\n" + "x" * 200_000}
+    for name, content in (more | {"quoted.csv": 'text,"a"b\n1,2\n', "deep.json": "[" * 200_000}).items():
         (tmp_path / name).write_text(content)
         with pytest.raises(ValueError, match=name) as caught:
             texts([str(tmp_path / name)])

@@ -55,7 +55,7 @@ def passages(file: str, sections: Iterable[Section], most: int = MOST) -> Iterat
 
 def _ends(text: str, begin: int, found: re.Match[str]) -> bool:
     if found[0] == "\n":
-        return _line_ends(text, begin, found.start())
+        return _line_ends(text, found.start())
     if found[0][0] != ".":
         return True
     before = text[max(begin, found.start() - 12) : found.start()]
@@ -66,9 +66,10 @@ def _ends(text: str, begin: int, found: re.Match[str]) -> bool:
     return not (after.islower() or initial or number or word.lower() in SHORT)
 
 
-def _line_ends(text: str, begin: int, at: int) -> bool:
+def _line_ends(text: str, at: int) -> bool:
     """Whether a line's end is a sentence's: before an empty line or an item, after a heading or a narrow line."""
-    line = text[max(begin, text.rfind("\n", begin, at) + 1, at - NARROW) : at]
+    begin = max(0, at - NARROW)
+    line = text[max(begin, text.rfind("\n", begin, at) + 1) : at]  # all of it: a sentence may have begun late in a wide one
     if 2 * len(line) < NARROW:
         return True
     follows = text[at + 1 : at + 40]

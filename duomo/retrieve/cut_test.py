@@ -19,6 +19,8 @@ def test_sentences_end_in_both_languages_and_not_at_abbreviations():
 def test_a_wrapped_line_goes_on_and_an_item_or_a_short_line_does_not():
     wrapped = "This sentence is long enough that its own editor has once\nwrapped it at some column, and here it ends at last."
     assert cut(wrapped) == [wrapped]
+    late = "1. The lease is for two years, and may be ended. Either party\nmay do so with three months' notice."
+    assert cut(late)[-1] == "Either party\nmay do so with three months' notice."
     assert cut("- one\n- two\n\n姓名：张三\n电话：123") == ["one", "two", "姓名：张三", "电话：123"]
 
 

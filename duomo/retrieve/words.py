@@ -1,7 +1,8 @@
 """Words: what a search by words compares: English stems, Chinese words by jieba."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from functools import cache
 
 HAN = "㐀-䶿一-鿿豈-﫿\U00020000-\U0003134f"
 RUNS = re.compile(rf"[{HAN}]+|[^\W_{HAN}]+(?:['’][^\W_{HAN}]+)?")
@@ -32,7 +33,7 @@ def searcher(without: Collection[str] = ()) -> Words:
     def words(text: str) -> list[str]:
         found = list[str]()
         for run in RUNS.findall(text.casefold()):
-            for word in _segmented(run) if SIGN.match(run) else (run,):
+            for word in _segmenter()(run) if SIGN.match(run) else (run,):
                 if word not in known:
                     known[word] = "" if word in without else stem(word) if word.isascii() else word
                 if known[word]:
@@ -47,10 +48,12 @@ def is_chinese(text: str) -> bool:
     return 10 * len(SIGN.findall(text)) > sum(map(str.isalpha, text))
 
 
-def _segmented(run: str) -> list[str]:
+@cache
+def _segmenter() -> Callable[[str], Iterable[str]]:
+    """Made once: to set a level of logging takes longer than to cut a sentence."""
     try:
         import jieba
     except ImportError as error:
         raise ValueError("Chinese words need jieba; install duomo[text]") from error
     jieba.setLogLevel("WARNING")
-    return list(jieba.cut_for_search(run))
+    return jieba.cut_for_search
