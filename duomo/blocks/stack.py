@@ -60,7 +60,7 @@ class Block(nn.Module):
         x_BTD = self._add(x_BTD, self.attn_norm, lambda h: self.attn(h, view, turn, cache))
         if self.cross is not None and self.cross_norm is not None:
             cross, seen = self.cross, memory_view or View()
-            memory = self._memory(memory_BSD, cache)
+            memory = self._memory(memory_BSD, cache, len(x_BTD))
             x_BTD = self._add(x_BTD, self.cross_norm, lambda h: cross.read(h, memory, seen))
         return self._add(x_BTD, self.mlp_norm, self.mlp)
 
@@ -69,10 +69,10 @@ class Block(nn.Module):
             return x_BTD + self.dropout(branch(normed(x_BTD)))
         return normed(x_BTD + self.dropout(branch(x_BTD)))
 
-    def _memory(self, memory_BSD: Tensor | None, cache: Cache | None) -> tuple[Tensor, Tensor]:
+    def _memory(self, memory_BSD: Tensor | None, cache: Cache | None, rows: int) -> tuple[Tensor, Tensor]:
         """Keys and values of the memory, computed once a request where there is a cache."""
         if cache is not None and self.cross in cache.memory:
-            return cache.memory[self.cross]
+            return cache.recall(self.cross, rows)
         if memory_BSD is None or self.cross is None:
             raise ValueError("this decoder reads a memory: pass what encode gave")
         memory = self.cross.keys(memory_BSD)

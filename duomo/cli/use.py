@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from duomo.cli.program import ModelName, Panel, show
+from duomo.cli.program import ModelName, Panel, grouped, show
+from duomo.cli.serving import Serving
 from duomo.commands.resolve import resolve_model
 
 PANEL = Panel("Use a model")
@@ -81,6 +82,24 @@ def embed(
     from duomo.commands import embed as command
 
     show(command.run(path, words, kind, out, lines, unknown))
+
+
+@PANEL.verb("duomo serve smollm2 e5 whisper-base")
+@grouped
+def serve(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL…", show_default=False, help="Run folders, or names of fetched models.")],
+    serving: Serving,
+) -> None:
+    """Serve models to programs that speak OpenAI's API.
+
+    A model is opened when it is first asked for. Only this machine can reach the server, if no other --host is given with a key.
+    """
+    paths = [resolve_model(model) for model in models]
+    from duomo.commands import serve as command
+
+    said = {name: value for name, value in vars(serving).items() if value is not None}
+    told: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    show(command.run(paths, command.Settings(**told)))
 
 
 @PANEL.verb("duomo export runs/mine --to hf", name="export")

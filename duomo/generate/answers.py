@@ -63,19 +63,16 @@ class Speaker:
         if self.sampling.beams > 1:
             yield self.answer([sample])[0].text
             return
-        said, sent, body, stops = list[int](), 0, "", self.sampling.stop
+        telling = Telling(self.tokenizer, self.sampling.stop)
         prompted = self._prompt([sample], [self._open(sample)], self.sampling.max_tokens)
         for id in map(int, generate(self.model, prompted, self.sampling, self.tokenizer.stop_id)):
             if id == self.tokenizer.stop_id:
                 break
-            said.append(id)
-            body = self.tokenizer.decode(said)
-            if piece := certain(body, stops)[sent:]:
+            if piece := telling.add(id):
                 yield piece
-                sent += len(piece)
-            if ended(body, stops):
+            if telling.over:
                 return
-        if rest := until(body, stops)[sent:]:
+        if rest := telling.rest():
             yield rest
 
     def rank(self, samples: Sequence[Sample]) -> list[Said]:
@@ -176,6 +173,33 @@ class Speaker:
         """The tokens of an answer with its end."""
         item = render(Sample((Message("assistant", (text(choice),)),)), self.tokenizer, {}, self.root)
         return item.ids[item.turn :]
+
+
+class Telling:
+    """An answer that grows token by token, told in pieces: whole characters only, as soon as nothing can change them any more."""
+
+    def __init__(self, tokenizer: Tokenizer, stops: Sequence[str] = ()):
+        self.tokenizer, self.stops = tokenizer, stops
+        self.ids, self.body, self.sent = list[int](), "", 0
+
+    def add(self, id: int) -> str:
+        """What is certain by this token and was not before."""
+        self.ids.append(id)
+        self.body = self.tokenizer.decode(self.ids)
+        return self._more(certain(self.body, self.stops))
+
+    def rest(self) -> str:
+        """What was held back, where no more tokens come."""
+        return self._more(until(self.body, self.stops))
+
+    @property
+    def over(self) -> bool:
+        """Whether one of the stops was said."""
+        return ended(self.body, self.stops) is not None
+
+    def _more(self, sure: str) -> str:
+        piece, self.sent = sure[self.sent :], max(self.sent, len(sure))
+        return piece
 
 
 def ended(body: str, stops: Sequence[str]) -> tuple[int, int] | None:

@@ -30,7 +30,7 @@ class Reader:
         self.model, self.target, self.source = model, prompt.target, prompt.source
         self.memory_BSD = None if prompt.source is None else model.encode(prompt.source)
         self.cache = Cache(rows, length + room, prompt.target.ids_BT.device) if cached else None
-        self.mute = [id for id in model.placeholder.values() if id < model.recipe.vocab_size]  # no one can say a picture
+        self.mute = muted(model)
 
     def hidden(self) -> Tensor:
         """(B, T, D) over what is new; over all of it where there is no cache."""
@@ -70,6 +70,11 @@ class Reader:
             self.memory_BSD = None  # the cache holds what the layers made of it
         elif self.memory_BSD is not None:
             self.memory_BSD = self.memory_BSD[rows_B]
+
+
+def muted(model: "Model") -> list[int]:
+    """The ids that no one can say: placeholders of media."""
+    return [id for id in model.placeholder.values() if id < model.recipe.vocab_size]
 
 
 def refuse_training(model: "Model") -> None:

@@ -16,6 +16,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "beams": (1, inf),
     "length_penalty": (0, inf),
 }
+COLDEST = 1e-6  # below it logits would overflow
+FEW = 256  # ids in which most nuclei end
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,12 @@ def choose(logits_BV: Tensor, sampling: Sampling, random: torch.Generator) -> Te
     """(B,): the next ids."""
     if sampling.temperature == 0:
         return logits_BV.argmax(-1)
-    p_BV = restrict((logits_BV / sampling.temperature).softmax(-1), sampling)
-    return torch.multinomial(p_BV, 1, generator=random)[:, 0]
+    return torch.multinomial(probabilities(logits_BV, sampling), 1, generator=random)[:, 0]
+
+
+def probabilities(logits_BV: Tensor, sampling: Sampling) -> Tensor:
+    """What is drawn from, not summing to 1, where the temperature is above 0."""
+    return restrict((logits_BV / max(sampling.temperature, COLDEST)).softmax(-1), sampling)
 
 
 def restrict(p_BV: Tensor, sampling: Sampling) -> Tensor:
@@ -71,8 +77,27 @@ def restrict(p_BV: Tensor, sampling: Sampling) -> Tensor:
         likeliest_BK = p_BV.topk(sampling.top_k).indices  # exactly k, whatever is equal
         p_BV = torch.zeros_like(p_BV).scatter(1, likeliest_BK, p_BV.gather(1, likeliest_BK))
     if sampling.top_p < 1:
-        sorted_BV, order_BV = p_BV.sort(descending=True, stable=True)
-        before_BV = sorted_BV.cumsum(-1) - sorted_BV
-        sorted_BV[:, 1:][(before_BV >= sampling.top_p * sorted_BV.sum(-1, keepdim=True))[:, 1:]] = 0
-        p_BV = torch.zeros_like(p_BV).scatter(1, order_BV, sorted_BV)
+        p_BV = _nucleus(p_BV, sampling.top_p)
     return p_BV.where(p_BV >= sampling.min_p * p_BV.amax(-1, keepdim=True), 0)
+
+
+def _nucleus(p_BV: Tensor, share: float) -> Tensor:
+    """The fewest that hold this share, the rest 0. Most rows end among their likeliest FEW, which are found sooner than all are sorted.
+
+    Which way a row goes is its own affair, so that what is drawn does not depend on the others.
+    """
+    most_B1 = share * p_BV.sum(-1, keepdim=True)
+    top_BK, place_BK = p_BV.topk(min(FEW, p_BV.shape[-1]))
+    wide_B = (top_BK.sum(-1) < most_B1[:, 0]) & (top_BK.shape[-1] < p_BV.shape[-1])
+    kept_BV = torch.zeros_like(p_BV).scatter(1, place_BK, _until(top_BK, most_B1))
+    if bool(wide_B.any()):
+        sorted_BV, order_BV = p_BV[wide_B].sort(descending=True, stable=True)
+        kept_BV[wide_B] = torch.zeros_like(sorted_BV).scatter(1, order_BV, _until(sorted_BV, most_B1[wide_B]))
+    return kept_BV
+
+
+def _until(sorted_BK: Tensor, most_B1: Tensor) -> Tensor:
+    """Falling probabilities, 0 from where those before hold enough; the first always stays."""
+    over_BK = sorted_BK.cumsum(-1) - sorted_BK >= most_B1
+    over_BK[:, 0] = False
+    return sorted_BK.masked_fill(over_BK, 0)

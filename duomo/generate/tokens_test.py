@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from duomo.data.collate import prompt
 from duomo.generate import Reader, Sampling, generate
 from duomo.generate.reader import select
-from duomo.generate.sampling import choose, penalise, restrict
+from duomo.generate.sampling import FEW, choose, penalise, restrict
 from tests.small import dialogue, mixed, model, model_recipe, question, redrawn, rendered
 
 SHAPES = ("decoder", "encoder_decoder")
@@ -160,6 +160,20 @@ def test_restriction_is_that_of_a_slow_loop(weights, k, p, min_p):
     edge = (mass - p * mass[-1]).abs().min() < 1e-9 or (p_V / p_V.max() - min_p).abs().min() < 1e-9
     if not edge or p in (0, 1):
         assert {i for i, x in enumerate(restrict(p_V, sampling)[0].tolist()) if x} == slow_restrict(p_V[0].tolist(), sampling)
+
+
+@pytest.mark.parametrize("top_p", [0.1, 0.5, 0.9, 0.999])
+def test_a_nucleus_is_the_same_among_the_likeliest_few_and_among_all(top_p):
+    random = torch.Generator().manual_seed(1)
+    peaked, flat = (torch.randn(3, 3 * FEW, generator=random, dtype=torch.double) * width for width in (6.0, 0.1))
+    p_BV = torch.cat([peaked, flat, peaked + flat]).softmax(-1)
+    kept = restrict(p_BV, Sampling(top_p=top_p))
+    assert [set(row.nonzero()[:, 0].tolist()) for row in kept] == [slow_restrict(row, Sampling(top_p=top_p)) for row in p_BV.tolist()]
+    assert all(torch.equal(restrict(row[None], Sampling(top_p=top_p))[0], whole) for row, whole in zip(p_BV, kept, strict=True))
+
+
+def test_the_coldest_of_temperatures_takes_the_likeliest():
+    assert set(choose(30 * P.log().float().expand(50, -1), Sampling(temperature=1e-300), torch.Generator()).tolist()) == {1}
 
 
 def test_draws_have_the_wanted_shares():

@@ -1,0 +1,23 @@
+"""What `duomo serve` may be told, as options that become one record."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Where a server listens, whom it lets in, how much it holds."""
+
+    host: Annotated[str, typer.Option(help="The address to listen at; any but this machine's own wants a key.")] = "127.0.0.1"
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes any that is free.")] = 8000
+    key: Annotated[list[str] | None, typer.Option(show_default=False, help="A key that clients must send; may be repeated.")] = None
+    key_file: Annotated[Path | None, typer.Option(metavar="FILE", show_default=False, help="Keys, one a line; better than --key.")] = None
+    host_name: Annotated[list[str] | None, typer.Option(show_default=False, help="A name that this server goes by.")] = None
+    origin: Annotated[list[str] | None, typer.Option(metavar="URL", show_default=False, help="A site whose pages may ask.")] = None
+    memory: Annotated[float | None, typer.Option(min=0, show_default=False, help="GiB of open weights; half the machine's.")] = None
+    rows: Annotated[int, typer.Option(min=1, max=256, help="How many answers of a model are written at once.")] = 16
+    waiting: Annotated[int, typer.Option(min=1, max=10_000, help="How many requests of a model may wait.")] = 64
+    drain: Annotated[float, typer.Option(min=0, help="Seconds that running answers have left when the server ends.")] = 10.0
