@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from duomo.retrieve.confidence import calibration
+from duomo.retrieve.confidence import ACROSS, PHRASE, calibration
 from duomo.retrieve.cut import sentences
 from duomo.retrieve.passage import ROW, Passage
 from duomo.retrieve.search import Search, search
 from duomo.retrieve.shelf import Embed, Shelf
-from duomo.retrieve.words import Words, is_chinese
+from duomo.retrieve.words import Words, is_chinese, is_question
 
 LOOKED = 5  # passages whose sentences are compared
 MOST_SENTENCES = 60
@@ -76,7 +76,8 @@ class Reader:
     def answer(self, question: str, top: int = 3) -> Answer:
         """The `top` sentences that answer a question, quoted, or none where the files do not answer it."""
         found = self.find(question)
-        judge = calibration(self.shelf.model if self.by_vectors else "", self._across(question, found))
+        kind = ACROSS if self._across(question, found) else "" if is_question(question) else PHRASE
+        judge = calibration(self.shelf.model if self.by_vectors else "", kind)
         sure, quotes = judge.confidence(found), tuple(self.quotes(question, found)[:top])
         return Answer(question, quotes if sure >= judge.threshold else (), sure, quotes)
 

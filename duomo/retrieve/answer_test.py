@@ -7,6 +7,7 @@ from duomo.retrieve.confidence import CALIBRATIONS, Calibration
 from duomo.retrieve.passage import LINE, ROW, Passage
 from duomo.retrieve.search import LOOKS, Search, search
 from duomo.retrieve.shelf_test import TEXTS, embed, shelf, whole, words
+from duomo.retrieve.words import is_question
 
 
 def reader(**changes):
@@ -52,6 +53,18 @@ def test_confidence_rises_with_each_look_and_is_nothing_without_a_find():
     assert calibration.confidence(Search((), ())) == 0
     low, high = (calibration.confidence(Search((0,), (1.0,), *(look,) * 4)) for look in (0.1, 0.9))
     assert 0 < low < 0.5 < high < 1
+
+
+@pytest.mark.parametrize(
+    "words", ["Who was it", "when does it open?", "几点开门", "它是谁写的", "The pool, is it open?", "这是真的吗", "in which year"]
+)
+def test_a_question_is_known_in_both_languages(words):
+    assert is_question(words)
+
+
+@pytest.mark.parametrize("words", ["British painter (1850-1910)", "whoever", "in northern Spain", "法国城市", "island"])
+def test_a_phrase_asks_nothing(words):
+    assert not is_question(words)
 
 
 def test_a_question_in_a_text_is_quoted_with_its_answer_and_a_row_as_a_whole():

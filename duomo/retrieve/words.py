@@ -19,6 +19,14 @@ SAY_NOTHING = frozenset(  # of what is asked about, in a question
 )
 
 
+ASKING = re.compile(
+    r"\s*(?:(?:in|at|on|of|for|to|by|from|with|about)\s+)?(?:who|whom|whose|what|which|when|where|why|how)\b"
+    r"|\s*(?:is|are|am|was|were|do|does|did|can|could|will|would|shall|should|may|has|have|had)\b"
+    r"|.*(?:[?？]\s*$|[吗呢]\s*$|什么|谁|哪|怎么|怎样|如何|为何|多少|几[个时点]|何时|多久|多长|多大|是否|有没有)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
 def searcher(without: Collection[str] = ()) -> Words:
     """What gives the words of a text, in order, less those of `without`; its word lists are loaded once.
 
@@ -46,6 +54,11 @@ def searcher(without: Collection[str] = ()) -> Words:
 def is_chinese(text: str) -> bool:
     """Whether a tenth of a text's letters are Chinese."""
     return 10 * len(SIGN.findall(text)) > sum(map(str.isalpha, text))
+
+
+def is_question(text: str) -> bool:
+    """Whether a text asks, by its first word or its mark, in Chinese by a word that asks; "British painter" does not."""
+    return ASKING.match(text) is not None
 
 
 @cache
