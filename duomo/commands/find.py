@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from duomo.commands.film import FOLDER, TABLE, clock
+from duomo.commands.gallery import finds_pictures, search
 from duomo.commands.models import embedder, open_with_card
 from duomo.commands.resolve import place_of
 from duomo.commands.show import bars
@@ -36,11 +37,20 @@ class Place:
 
 
 def run(question: str, folder: Path, model: str, count: int, lines: bool) -> Report:
-    """The best `count` places of all films that were watched in a folder. Raises ValueError where there is none."""
+    """The best `count` places of all films that were watched in a folder; with a model of pictures and words, of the pictures there.
+
+    Raises ValueError where there is none.
+    """
     if not question.strip():
         raise ValueError('find what? As in `duomo find "a red car" --in clips`')
+    opened = open_with_card(model) if place_of(model) else None
+    made = embedder(*opened, unknown=1.0) if opened else None
+    if opened and made and finds_pictures(opened[0]):
+        return search(question, folder, made, count, lines)
     known = places(folder)
-    scores = found(question, known, _embedder(model))
+    if made is None:
+        print(f"note: found by words alone: `duomo fetch {model}` gets a model that knows what they mean", file=sys.stderr)
+    scores = found(question, known, made)
     order = np.argsort(-scores, kind="stable")[:count]
     best = [replace(known[number], score=round(float(scores[number]), 4)) for number in order]
     told = (json.dumps(asdict(place), ensure_ascii=False) if lines else _line(place) for place in best)
@@ -115,13 +125,6 @@ def _second(value: Any) -> float:
     if not math.isfinite(second := float(value)):
         raise ValueError(f"{second} is no time")
     return second
-
-
-def _embedder(name: str) -> Embedder | None:
-    if place_of(name) is None:
-        print(f"note: found by words alone: `duomo fetch {name}` gets a model that knows what they mean", file=sys.stderr)
-        return None
-    return embedder(*open_with_card(name), unknown=1.0)
 
 
 def _line(place: Place) -> str:

@@ -1,4 +1,4 @@
-"""Given: the texts that a user names: words, the lines of a file, a column of a table, JSON lines, a folder, the input."""
+"""Given: what a user names. Texts: words, the lines of a file, a column of a table, JSON lines, a folder, the input; and pictures."""
 
 import csv
 import os
@@ -12,6 +12,7 @@ from duomo.commands.resolve import nearest
 from duomo.data.quarantine import strict
 from duomo.data.rows import Row, arrow_rows, csv_columns, csv_rows, json_rows
 from duomo.data.texts import SUFFIXES
+from duomo.modalities.image import IMAGE
 
 STDIN = "-"
 TABLES = {".csv": ",", ".tsv": "\t"}
@@ -39,6 +40,19 @@ def texts(words: Sequence[str], column: str | None = None) -> list[Given]:
     if not found:
         raise ValueError(f"{words[0] if words else 'texts'}: holds no text; give texts, a file of one text a line, a table or a folder")
     return found
+
+
+def pictures(names: Sequence[Path]) -> list[Path]:
+    """Files, and what folders hold of pictures. Raises ValueError for a path that is none, and for a folder without any."""
+    found, known = list[Path](), (IMAGE.suffix, *IMAGE.suffixes)
+    for name in names:
+        inside = sorted(path for path in name.rglob("*") if path.suffix.lower() in known and path.is_file()) if name.is_dir() else [name]
+        if not inside:
+            raise ValueError(f"{name}: holds no picture ({', '.join(known)})")
+        found += inside
+    if missing := next((path for path in found if not path.is_file()), None):
+        raise ValueError(f"{missing}: no such file or folder; name a picture, or a folder of them")
+    return list(dict.fromkeys(found))
 
 
 def table(path: Path) -> Iterator[Row]:

@@ -29,11 +29,14 @@ if TYPE_CHECKING:
 def objective_of(recipe: Recipe, model: Model, ready: "Ready") -> Objective:
     """The recipe's objective with the frozen model that it wants. Raises ValueError where that is not there, or does not fit.
 
-    And, for one that learns from the model's own answers, where these would leave no room for a question.
+    And, for one that learns from the model's own answers, where these would leave no room for a question; for one that compares
+    documents, where the model is no encoder.
     """
     most = recipe.train.rollouts.max_tokens or 0
     if kind(recipe.train.objective).reads == "rollouts" and most >= recipe.model.max_positions:
         raise ValueError(f"train.rollouts.max_tokens: an answer of {most} tokens leaves no room in {recipe.model.max_positions} positions")
+    if kind(recipe.train.objective).reads == "halves" and recipe.model.shape != "encoder":
+        raise ValueError(f"train.objective: {recipe.train.objective} compares whole documents, as only model.shape=encoder reads them")
     return build(recipe.train.objective, _frozen(recipe, model, ready), **recipe.train.options)
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from duomo.commands.prepare import prepared
 from duomo.commands.show import ticking
 from duomo.data import tokenise
-from duomo.data.collate import Masker
+from duomo.data.collate import Mask, Masker, unmasked
 from duomo.data.lineage import Lineage, licences
 from duomo.data.load import Loader, fill_rate
 from duomo.data.pack import plan
-from duomo.data.pairs import PairPlan, Pairs
+from duomo.data.pairs import TWO, PairPlan, Pairs
 from duomo.data.prepare import Prepared
 from duomo.data.shards import Items, Shards
 from duomo.disk import whole_file
@@ -22,6 +22,11 @@ from duomo.objectives import kind
 from duomo.recipe import Recipe
 from duomo.report import Report
 from duomo.tokenizer import Tokenizer
+
+LACK = {  # of a data set from which an objective has nothing to learn
+    "pairs": "has a rejected answer, or choices, to learn a preference from",
+    "halves": "has both something asked about and an answer that fit data.max_tokens",
+}
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,8 @@ def get_ready(recipe: Recipe, workers: int | None = None) -> Ready:
         raise ValueError(f"{path}: {tokenizer.vocab_size} tokens, but model.vocab_size is {recipe.model.vocab_size}; raise it")
     stores = shards(recipe, found, tuple(shares), path, workers or os.cpu_count() or 1)
     empty = [name for name in shares if (name, "train") not in stores]
-    if empty and reads_pairs(recipe):
-        raise ValueError(f"data set {empty[0]}: no training sample has a rejected answer, or choices, to learn a preference from")
+    if empty and reads_of(recipe) in LACK:
+        raise ValueError(f"data set {empty[0]}: no training sample {LACK[reads_of(recipe)]}")
     if empty:
         raise ValueError(f"data set {empty[0]}: no training sample fits data.max_tokens={recipe.data.max_tokens}; raise it")
     train = {name: stores[name, "train"] for name in shares}
@@ -93,17 +98,17 @@ def _made(recipe: Recipe, key: str, make: Callable[[], Tokenizer]) -> Path:
     return path
 
 
-def reads_pairs(recipe: Recipe) -> bool:
-    """Whether the recipe's objective learns from two answers to each question."""
-    return kind(recipe.train.objective).reads == "pairs"
+def reads_of(recipe: Recipe) -> str:
+    """What the recipe's objective learns from: samples, pairs, halves or rollouts."""
+    return kind(recipe.train.objective).reads
 
 
 def shards(recipe: Recipe, found: Prepared, names: tuple[str, ...], tokenizer: Path, workers: int) -> dict[tuple[str, str], Items]:
     """Shards of every data set's train and valid split."""
-    sizes, limit, root, pairs = cuts(recipe.model), recipe.data.max_tokens, Path(recipe.data.cache), reads_pairs(recipe)
-    folder = root / "shards" / tokenise.digest(found, tokenizer, sizes, limit, pairs)
+    sizes, limit, root, reads = cuts(recipe.model), recipe.data.max_tokens, Path(recipe.data.cache), reads_of(recipe)
+    folder = root / "shards" / tokenise.digest(found, tokenizer, sizes, limit, reads)
     jobs = [
-        tokenise.Job(found, name, split, tokenizer, recipe.tokenizer.chat, sizes, root, limit, folder / name / split, pairs)
+        tokenise.Job(found, name, split, tokenizer, recipe.tokenizer.chat, sizes, root, limit, folder / name / split, reads)
         for name in names
         for split in ("train", "valid")
     ]
@@ -112,25 +117,27 @@ def shards(recipe: Recipe, found: Prepared, names: tuple[str, ...], tokenizer: P
         with ticking("tokenise", len(missing)) as tick:
             tokenise.build(missing, workers, tick)
     made = {(job.data, job.split): Shards(job.target) for job in jobs if job.done}
-    return {name: Pairs(one) if pairs else one for name, one in made.items()}
+    return {name: Pairs(one) if reads in TWO else one for name, one in made.items()}
 
 
 def loader(recipe: Recipe, train: dict[str, Items], shares: dict[str, float], tokenizer: Tokenizer) -> Loader:
     """The recipe's plan over the shards."""
-    data, encoder, pairs = recipe.data, recipe.model.shape == "encoder", reads_pairs(recipe)
-    lengths, pack = [shard.lengths for shard in train.values()], data.pack and kind(recipe.train.objective).reads == "samples"
+    data, encoder, reads = recipe.data, recipe.model.shape == "encoder", reads_of(recipe)
+    lengths, pack = [shard.lengths for shard in train.values()], data.pack and reads == "samples"
     made = plan(recipe.seed, lengths, list(shares.values()), recipe.train.rows, data.row_tokens, pack)
-    if pairs:
+    if reads in TWO:
         made = PairPlan(**vars(made))
     weights = [recipe.data.label_weights.get(name, 1.0) for name in train]
     first, last = len(tokenizer.special), tokenizer.vocab_size
 
-    def mask(step: int) -> Masker:
+    def mask(step: int) -> Mask:
+        if reads == "halves":
+            return unmasked
         return Masker(data.mask_share, tokenizer.special["<|mask|>"], last, (recipe.seed, step), first)
 
-    masked = mask if encoder and data.mask_words else None
+    masked = mask if encoder and (data.mask_words or reads == "halves") else None
     placeholder = tokenizer.placeholders(recipe.model.senses)
-    together = 2 if pairs else 1
+    together = 2 if reads in TWO else 1
     return Loader(made, list(train.values()), weights, recipe.model.shape, placeholder, recipe.train.micro_batches, masked, together)
 
 

@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 RECIPE = "recipe.json"  # of a run
+REPORT = "report.json"
 YAML = (".yaml", ".yml")
 MODEL_FILES = (RECIPE, "config.json", "checkpoints", "model.safetensors")  # any of them: a run or a Hugging Face folder
 
@@ -35,6 +36,12 @@ def is_recipe(name: str) -> bool:
     if path.exists():
         return path.suffix in YAML or path.name == RECIPE or (path / RECIPE).is_file()
     return path.suffix in ("", *YAML)
+
+
+def resolve_report(name: str) -> Path:
+    """A report, or the folder of one, which a benchmark writes without a model; else as `resolve_model`."""
+    path = Path(name)
+    return path if path.is_file() or (path / REPORT).is_file() else resolve_model(name)
 
 
 def resolve_model(name: str | Path, runs: str | Path = "runs", cache: str | Path = "cache") -> Path:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from duomo.commands.resolve import is_recipe, resolve_model, resolve_recipe
+from duomo.commands.resolve import is_recipe, resolve_model, resolve_recipe, resolve_report
 
 
 def a_run(folder: Path) -> Path:
@@ -68,3 +68,11 @@ def test_a_recipe_is_told_from_a_data_set(tmp_path: Path) -> None:
     (tmp_path / "lines.json").touch()
     assert all(map(is_recipe, ("tiny", "none.yaml", "recipes/none.yml", str(run), str(run / "recipe.json"))))
     assert not any(map(is_recipe, (str(tmp_path), str(tmp_path / "table.csv"), str(tmp_path / "lines.json"), "none.csv")))
+
+
+def test_a_report_needs_no_model_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("{}")
+    assert resolve_report(str(tmp_path)) == tmp_path
+    assert resolve_report(str(tmp_path / "report.json")) == tmp_path / "report.json"
+    with pytest.raises(ValueError, match="holds no model"):
+        resolve_report(str(tmp_path.parent))

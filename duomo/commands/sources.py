@@ -13,7 +13,8 @@ from duomo.sources.source import Source
 def run(cache: Path = Path("cache"), sources: Mapping[str, Source] = SOURCES) -> Report:
     """Lists the table. `facts["sources"]` has a row per source, `lines` the same as text."""
     rows = [_row(source, cache) for source in sources.values()]
-    return Report("sources", facts={"sources": rows}, lines=tuple(line for row in rows for line in _lines(row)))
+    width = 2 + max((len(row["name"]) for row in rows), default=0)
+    return Report("sources", facts={"sources": rows}, lines=tuple(line for row in rows for line in _lines(row, width)))
 
 
 def _row(source: Source, cache: Path) -> dict[str, Any]:
@@ -26,7 +27,8 @@ def _row(source: Source, cache: Path) -> dict[str, Any]:
     return plain | here | {"synthetic": source.synthetic, "packages": packages}
 
 
-def _lines(row: Mapping[str, Any]) -> tuple[str, str]:
+def _lines(row: Mapping[str, Any], width: int) -> tuple[str, str]:
     size = f"{row['bytes'] / 1e6:.1f} MB" if row["bytes"] else "not for this platform"
     state = "in the cache" if row["cached"] else "to fetch"
-    return f"{row['name']:<12}{row['title']} ({size}, {state})", f"{'':<12}{row['licence']} · {', '.join(row['packages'])} · {row['note']}"
+    about = f"{row['licence']} · {', '.join(row['packages'])} · {row['note']}"
+    return f"{row['name']:<{width}}{row['title']} ({size}, {state})", f"{'':<{width}}{about}"

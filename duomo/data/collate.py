@@ -1,7 +1,7 @@
 """Collate: rendered samples become a Batch. One of the two places that know what each shape reads."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,9 +14,10 @@ from duomo.recipe import Shape
 
 PAD = 0
 Row = list[Rendered]  # the documents packed in one row, in order
+Mask = Callable[[Rendered], tuple[Rendered, list[int]]]  # what an encoder is shown of a document, and its labels
 
 
-def collate(rows: Sequence[Row], shape: Shape, mask: "Masker | None" = None) -> Batch:
+def collate(rows: Sequence[Row], shape: Shape, mask: Mask | None = None) -> Batch:
     """Rows of one or more documents become a training batch.
 
     decoder: inputs are all but the last id, labels all but the first. encoder: ids with some hidden by `mask`, labels
@@ -110,6 +111,11 @@ def collate_media(rows: Sequence[Row]) -> dict[str, Media]:
 def replace_media(item: Rendered, media: list[tuple[str, Patches]]) -> Rendered:
     """The same tokens with other media."""
     return replace(item, media=media)
+
+
+def unmasked(item: Rendered) -> tuple[Rendered, list[int]]:
+    """Nothing is hidden: for an objective to which labels say only what a document counts."""
+    return item, [id if learn else IGNORE for id, learn in zip(item.ids, item.learn, strict=True)]
 
 
 class Masker:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TypeVar
 
 from duomo.batch import Batch
-from duomo.data.collate import Masker, Row, check, collate
+from duomo.data.collate import Mask, Row, check, collate
 from duomo.data.pack import Plan
 from duomo.data.render import Rendered
 from duomo.data.shards import Items
@@ -27,7 +27,7 @@ class Loader:
     shape: Shape
     placeholder: dict[str, int]
     micro_batches: int = 1
-    mask: Callable[[int], Masker] | None = None
+    mask: Callable[[int], Mask] | None = None
     together: int = 1  # rows that stay in one micro-batch
 
     def step(self, step: int) -> list[Batch]:
@@ -65,6 +65,6 @@ def fill_rate(batches: Sequence[Batch]) -> float:
     return sum(int((s.segment_BT != 0).sum()) for s in streams) / max(sum(s.segment_BT.numel() for s in streams), 1)
 
 
-def single(rows: Sequence[Row], shape: Shape, placeholder: dict[str, int], mask: Masker | None = None) -> Batch:
+def single(rows: Sequence[Row], shape: Shape, placeholder: dict[str, int], mask: Mask | None = None) -> Batch:
     """One checked batch of rows, for validation."""
     return check(collate(rows, shape, mask), placeholder)

@@ -4,7 +4,7 @@ import pytest
 
 from duomo.data.load import Loader
 from duomo.data.pack import plan
-from duomo.data.pairs import PairPlan, Pairs, sides
+from duomo.data.pairs import PairPlan, Pairs, halves, sides
 from duomo.data.shards import Shards, write
 from duomo.sample import ask, text
 from tests.small import question, rendered, tokenizer
@@ -64,3 +64,21 @@ def test_text_of_a_rejected_answer_is_text():
     (_, rejected) = sides(ask("x", answer="a", rejected="<|end|>"), 0)
     assert rejected.messages[-1].parts == (text("<|end|>"),)
     assert rendered(rejected).ids.count(tokenizer().special["<|end|>"]) == 1
+
+
+def test_halves_are_what_is_asked_about_and_the_answer_as_a_user_gives_them():
+    shown, told = halves(question("image", 1, "a cat"), 0)
+    assert [part.kind for part in shown.messages[0].parts] == ["image"], "words beside media are left out"
+    assert (told.messages[0].role, told.messages[0].text) == ("user", "a cat")
+    asked, _ = halves(ask("which?", answer="a"), 0)
+    assert asked.messages[0].parts == (text("which?"),)
+    assert not list(halves(ask("which?"), 0)) and not list(halves(ask("which?", answer=" "), 0))
+
+
+def test_a_half_counts_one_half_by_its_last_token(tmp_path):
+    items = [rendered(half) for n in range(3) for half in halves(question(("text", "image")[n % 2], n), n)]
+    write(tmp_path, ((item, tuple(str(n) for _ in item.media)) for n, item in enumerate(items)))
+    held = Pairs(Shards(tmp_path))
+    for number, item in enumerate(items):
+        assert held[number].ids == item.ids and held[number].weight == 0.5
+        assert held[number].learn == [False] * (len(item.ids) - 1) + [True]

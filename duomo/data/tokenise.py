@@ -13,7 +13,7 @@ from pathlib import Path
 from duomo.batch import Patches
 from duomo.data import shards
 from duomo.data.content import HAN
-from duomo.data.pairs import sides
+from duomo.data.pairs import TWO
 from duomo.data.prepare import Prepared
 from duomo.data.processes import processes
 from duomo.data.render import Rendered, cut, render
@@ -43,7 +43,7 @@ class Job:
     root: Path
     limit: int
     target: Path
-    pairs: bool = False  # of each sample the chosen and the rejected answer
+    reads: str = "samples"  # what the objective reads of each: "pairs" and "halves" are two documents
 
     @property
     def done(self) -> bool:
@@ -83,10 +83,11 @@ def capped(texts: Iterable[str], limit: int) -> Iterator[str]:
             yield text
 
 
-def digest(prepared: Prepared, tokenizer: Path, cuts: Mapping[str, CutRecipe], limit: int, pairs: bool = False) -> str:
+def digest(prepared: Prepared, tokenizer: Path, cuts: Mapping[str, CutRecipe], limit: int, reads: str = "samples") -> str:
     """16 hex digits of all that shards depend on."""
     tree = {name: cut.model_dump(mode="json") for name, cut in cuts.items()}
-    parts = [prepared.folder.name, tokenizer.read_text(encoding="utf-8"), json.dumps(tree, sort_keys=True), str(limit)] + ["pairs"] * pairs
+    parts = [prepared.folder.name, tokenizer.read_text(encoding="utf-8"), json.dumps(tree, sort_keys=True), str(limit)]
+    parts += [reads] * (reads in TWO)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -123,8 +124,8 @@ def _rendered(job: Job, tokenizer: Tokenizer) -> Iterator[tuple[Rendered, tuple[
         return known[part]
 
     for number, sample in enumerate(job.prepared.samples(job.data, job.split)):
-        shown = sides(sample, number) if job.pairs else (sample,)
+        shown = list(TWO[job.reads](sample, number)) if job.reads in TWO else [sample]
         items = [shards.shorten(render(one, tokenizer, job.cuts, job.root, cutter=cutter), job.limit) for one in shown]
-        for item in items if all(items) else ():  # both of a pair, or neither
+        for one, item in zip(shown, items, strict=True) if all(items) else ():  # both of a pair, or neither
             assert item is not None
-            yield item, tuple(str(part.value) for part in sample.media())
+            yield item, tuple(str(part.value) for part in one.media())

@@ -7,6 +7,7 @@ import difflib
 import inspect
 from typing import Any
 
+from duomo.objectives.contrastive import contrastive
 from duomo.objectives.cross_entropy import cross_entropy
 from duomo.objectives.distillation import distillation
 from duomo.objectives.dpo import dpo
@@ -18,6 +19,7 @@ __all__ = ["OBJECTIVES", "Frozen", "Kind", "Loss", "Objective", "build", "cross_
 
 OBJECTIVES: dict[str, Kind] = {
     "cross_entropy": Kind(lambda frozen: cross_entropy),
+    "contrastive": Kind(contrastive, reads="halves"),
     "dpo": Kind(dpo, reads="pairs", frozen="start"),
     "grpo": Kind(grpo, reads="rollouts", frozen="start", held_out=cross_entropy),
     "distillation": Kind(distillation, frozen="teacher"),

