@@ -154,15 +154,17 @@ def looks(asked: Asked, share: float) -> tuple[NDArray[np.float64], NDArray[np.b
 def fit(valid: Sequence[Asked], share: float) -> Calibration:
     """Logistic regression over how the finds of all validation questions look, and the threshold where kept and refused are alike.
 
-    By words alone (share 0) the threshold keeps 99 of 100 answerable questions: those of a small index look worse than these.
+    By words alone (share 0) only what is covered counts, for BM25's scale changes with the size of an index, and the threshold keeps
+    99 of 100 answerable questions.
     """
     from sklearn.linear_model import LogisticRegression
 
     seen, there = (np.concatenate(parts) for parts in zip(*(looks(asked, share) for asked in valid), strict=True))
+    seen = seen if share else seen * [look == "covered" for look in LOOKS]
     scale = seen.std(0) + 1e-9
     model = LogisticRegression(C=100.0, max_iter=1000).fit(seen / scale, there)
     weights = tuple((model.coef_[0] / scale).round(2).tolist())
-    fitted = Calibration(weights if share else (0.0, 0.0, *weights[2:]), round(float(model.intercept_[0]), 2), 0.5, share)
+    fitted = Calibration(weights, round(float(model.intercept_[0]), 2), 0.5, share)
     sure = np.array([fitted.sureness(one) for one in seen])
     return replace(fitted, threshold=round(balanced(sure, there) if share else float(np.quantile(sure[there], 0.01)), 3))
 

@@ -77,6 +77,13 @@ class Cache:
                 for new, old in zip(self._room(mine, layer, pair[0], room), pair, strict=True):
                     new[row, :, :upto] = old[other_row, :, :upto]
 
+    def wipe(self, row: int) -> None:
+        """Makes a row as it was at first: what is no number would reach whoever comes next through a mask, for 0 times it is none."""
+        for kept in (self.layers, self.memory):
+            for keys, values in kept.values():
+                keys[row], values[row] = 0, 0
+        self.length_B[row], self.source_B[row] = 0, 0
+
     def _room(self, kept: dict[object, tuple[Tensor, Tensor]], layer: object, like_BHTK: Tensor, length: int) -> tuple[Tensor, Tensor]:
         """The keys and values of a layer, for all rows; zeros where there are none yet."""
         if layer not in kept:

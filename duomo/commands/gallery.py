@@ -60,7 +60,7 @@ def _pictures(place: Path, model: Embedder) -> Found:
             vectors.append(model.read(list(held.values())))
             shown.update(task, completed=min(start + TOGETHER, len(files)))
     if not names:
-        raise ValueError("\n".join(faults))
+        raise ValueError(f"{faults[0]}; so none of {len(files)} pictures in {place} can be read")
     for fault in faults:
         print(f"left out: {fault}", file=sys.stderr)
     return names, np.concatenate(vectors)

@@ -82,18 +82,22 @@ def test_broken_pictures_are_named_and_the_rest_is_found(folder, capsys):
 
 def test_what_can_not_be_found_is_told_in_one_line(folder, capsys):
     (folder / "bad").mkdir()
-    (folder / "bad" / "a.png").write_bytes(b"")
+    for name in ("a.png", "b.png"):
+        (folder / "bad" / name).write_bytes(b"")
     (folder / "empty").mkdir()
     for words, fault in (
         (("red", "--in", "empty"), "holds no picture"),
-        (("red", "--in", "bad"), "a.png"),
+        (("red", "--in", "bad"), "so none of 2 pictures in bad"),
+        (("red", "--in", "new/red.png"), "red.png"),
+        (("red", "--in", "nowhere"), "no such file or folder"),
         (("gone.png", "--in", "new"), "gone.png: no such picture"),
         (("bad/a.png", "--in", "new"), "a.png"),
         ((" ", "--in", "new"), "find what?"),
     ):
         assert own.duomo(folder, "find", *words, "--model", "runs/own") == 2
         told = capsys.readouterr().err.splitlines()
-        assert fault in told[-1] and sum("error:" in line for line in told) == 1
+        where = [number for number, line in enumerate(told) if "error:" in line]
+        assert where == [len(told) - 1] and fault in told[-1], "one line"
     assert own.duomo(folder, "evaluate", "runs/own") == 2
     assert "answers nothing" in capsys.readouterr().err
 
@@ -102,6 +106,11 @@ def test_a_decoder_can_not_be_trained_so(folder, capsys):
     changed = ("model.shape=decoder", "model.encoder_depth=0", "model.decoder_depth=1", "name=other")
     assert own.duomo(folder, "train", "own.yaml", *changed) == 2
     assert "only model.shape=encoder" in capsys.readouterr().err and not (folder / "runs" / "other").exists()
+
+
+def test_one_pair_alone_is_refused_for_it_can_not_be_told_from_any_other(folder, capsys):
+    assert own.duomo(folder, "train", "own.yaml", "train.rows=3", "train.micro_batches=2", "name=other") == 2
+    assert "train.rows: contrastive tells pairs apart" in capsys.readouterr().err
 
 
 def test_a_run_that_sees_but_did_not_learn_so_looks_for_films(tmp_path, capsys):

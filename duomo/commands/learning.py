@@ -30,13 +30,15 @@ def objective_of(recipe: Recipe, model: Model, ready: "Ready") -> Objective:
     """The recipe's objective with the frozen model that it wants. Raises ValueError where that is not there, or does not fit.
 
     And, for one that learns from the model's own answers, where these would leave no room for a question; for one that compares
-    documents, where the model is no encoder.
+    documents, where the model is no encoder, or there is nothing to compare them with.
     """
     most = recipe.train.rollouts.max_tokens or 0
     if kind(recipe.train.objective).reads == "rollouts" and most >= recipe.model.max_positions:
         raise ValueError(f"train.rollouts.max_tokens: an answer of {most} tokens leaves no room in {recipe.model.max_positions} positions")
     if kind(recipe.train.objective).reads == "halves" and recipe.model.shape != "encoder":
         raise ValueError(f"train.objective: {recipe.train.objective} compares whole documents, as only model.shape=encoder reads them")
+    if kind(recipe.train.objective).reads == "halves" and recipe.train.rows < 2 * recipe.train.micro_batches:
+        raise ValueError(f"train.rows: {recipe.train.objective} tells pairs apart, so each of the micro_batches has at least 2; raise it")
     return build(recipe.train.objective, _frozen(recipe, model, ready), **recipe.train.options)
 
 

@@ -34,6 +34,13 @@ class TokenLogprob:
     top: tuple["TokenLogprob", ...] = ()
 
 
+class Lost(RuntimeError):
+    """What a model gave a row is no number."""
+
+    def __init__(self) -> None:
+        super().__init__("the model gave no numbers here, so no token is the likeliest; ask otherwise, or in higher precision")
+
+
 @dataclass
 class Chooser:
     """How one row finds its next id: by a generator of its own, so that what is drawn does not depend on who is beside it."""
@@ -74,9 +81,11 @@ def choose_each(logits_BV: Tensor, choosers: Sequence[Chooser]) -> list[int | Ex
 
     Rows that are greedy are taken at once, and rows that sample alike made ready to be drawn at once.
     """
-    faults, logits_BV = dict[int, Exception](), logits_BV.clone() if not all(one.plain for one in choosers) else logits_BV
+    lost = logits_BV.isnan().any(-1).nonzero()[:, 0].tolist()
+    faults: dict[int, Exception] = {row: Lost() for row in lost}
+    logits_BV = logits_BV.clone() if not all(one.plain for one in choosers) else logits_BV
     for row, chooser in enumerate(choosers):
-        if not chooser.plain:
+        if not chooser.plain and row not in faults:
             try:
                 logits_BV[row] = chooser.bend(logits_BV[row])
             except Exception as error:  # whatever a grammar raises is its own request's affair

@@ -12,7 +12,7 @@ from duomo.blocks.cache import Cache
 from duomo.data.collate import prompt
 from duomo.data.render import Rendered
 from duomo.generate.answers import Telling
-from duomo.generate.choosing import Allow, Chooser, TokenLogprob, choose_each, logprobs_of
+from duomo.generate.choosing import Allow, Chooser, Lost, TokenLogprob, choose_each, logprobs_of
 from duomo.generate.reader import COLUMNS, muted, refuse_training
 from duomo.generate.sampling import Sampling
 from duomo.tokenizer import Tokenizer
@@ -189,7 +189,8 @@ class Running:
         except Exception as error:  # one prompt that can not be read takes no other down
             self._reading = None
             return [Told(answer.key, fault=error)]
-        self._budget -= answer.read - before
+        finally:
+            self._budget -= answer.read - before
         if logits_1V is None:
             return []
         self._reading, answer.prompt = None, None
@@ -231,6 +232,9 @@ class Running:
         ids = choose_each(logits_RV, [answer.chooser for answer in answers])
         self.said += len(answers)
         self._weigh(logits_RV, answers, ids)
+        for answer, id in zip(answers, ids, strict=True):
+            if isinstance(id, Lost):
+                self.cache.wipe(self.running.index(answer))
         found = [self._heard(answer, id) for answer, id in zip(answers, ids, strict=True)]
         for answer, told in zip(answers, found, strict=True):
             if told is not None and told.last:

@@ -301,6 +301,54 @@ def test_what_can_not_run_is_refused(decoder):
     assert running.idle
 
 
+@pytest.mark.parametrize("at", ["prompt", "step"])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_what_is_no_number_in_one_answer_reaches_no_one_who_comes_after(decoder, at, temperature):
+    running, faults, ends = Running(decoder, tokenizer(), 2, 96, 64), {}, defaultdict(str)
+    long = [5, *tokenizer().encode("the cat sat on the mat")] * 2
+
+    def poison(module, given):
+        hidden_BTD = given[0]
+        here = hidden_BTD.shape[1] == len(long) if at == "prompt" else running.running and running.running[0].read == len(long)
+        return (hidden_BTD * torch.nan, *given[1:]) if here else None
+
+    held = decoder.decoder.register_forward_pre_hook(poison)
+    once = Sampling(max_tokens=3, temperature=temperature)
+    running.add(0, Asked(prompt([Rendered(long, [False] * len(long))], "decoder"), once, stop_ids=(-1,)))
+    while not running.idle:
+        faults |= {told.key: told.fault for told in running.turn() if told.fault}
+    held.remove()
+    assert set(faults) == {0} and "no numbers" in str(faults[0]) and running.used == 0
+    requests = {1: Asked(prompt([Rendered(long[:4], [False] * 4)], "decoder"), GREEDY), 2: asked(decoder, 0)}
+    for key, one in requests.items():
+        running.add(key, replace(one, logprobs=0))
+    while not running.idle:
+        for told in running.turn():
+            assert told.fault is None and all(token.logprob <= 0 for token in told.logprobs), "NaN is below nothing"
+            ends[told.key] += told.text
+    assert all(ends[key] == told_alone(decoder, one)[0] for key, one in requests.items())
+
+
+def test_prompts_that_can_not_be_read_stall_no_one_longer_than_others(decoder):
+    running = Running(decoder, tokenizer(), 2, 250, 8)
+    running.add(0, Asked(prompt([items()[0]], "decoder"), Sampling(max_tokens=60), stop_ids=(-1,)))
+    while not running.running:
+        running.turn()
+
+    def fail(module, given):
+        if given[0].shape[1] > 1:
+            raise RuntimeError("out of memory")
+
+    held, said = decoder.decoder.register_forward_pre_hook(fail), []
+    for key in range(1, 6):
+        running.add(key, asked(decoder, 7))
+    while running.waiting:
+        running.turn()
+        said.append(len(running.running[0].telling.ids))
+    held.remove()
+    assert max(said) - min(said) >= 3
+
+
 def test_a_source_that_is_longer_than_its_room_is_refused():
     m = redrawn(model(model_recipe("encoder_decoder", senses=())))
     running = Running(m, tokenizer(), 2, 40, 64, source=12)

@@ -16,7 +16,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "beams": (1, inf),
     "length_penalty": (0, inf),
 }
-COLDEST = 1e-6  # below it logits would overflow
+COLDEST, HOTTEST = 1e-6, 1e30  # beyond them logits would overflow
 FEW = 256  # ids in which most nuclei end
 
 
@@ -65,7 +65,7 @@ def choose(logits_BV: Tensor, sampling: Sampling, random: torch.Generator) -> Te
 
 def probabilities(logits_BV: Tensor, sampling: Sampling) -> Tensor:
     """What is drawn from, not summing to 1, where the temperature is above 0."""
-    return restrict((logits_BV / max(sampling.temperature, COLDEST)).softmax(-1), sampling)
+    return restrict((logits_BV / min(max(sampling.temperature, COLDEST), HOTTEST)).softmax(-1), sampling)
 
 
 def restrict(p_BV: Tensor, sampling: Sampling) -> Tensor:

@@ -176,6 +176,12 @@ def test_the_coldest_of_temperatures_takes_the_likeliest():
     assert set(choose(30 * P.log().float().expand(50, -1), Sampling(temperature=1e-300), torch.Generator()).tolist()) == {1}
 
 
+@pytest.mark.parametrize("temperature", [1e39, math.inf])
+def test_the_hottest_of_temperatures_takes_all_alike_but_what_can_not_be_said(temperature):
+    logits = torch.tensor([[1.0, 9.0, -torch.inf, 2.0]]).expand(200, -1)
+    assert set(choose(logits, Sampling(temperature=temperature), torch.Generator()).tolist()) == {0, 1, 3}
+
+
 def test_draws_have_the_wanted_shares():
     logits, sampling = P.log().expand(20_000, -1) + 3, Sampling(temperature=0.5, top_k=3)
     drawn = choose(logits, sampling, torch.Generator().manual_seed(1)).bincount(minlength=5) / 20_000

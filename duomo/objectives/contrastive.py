@@ -23,11 +23,14 @@ def contrastive(frozen: Frozen, temperature: float = 0.07) -> Objective:
     pair's loss is the mean of both ways, in nats; a model that knows nothing loses the log of the number of pairs. Halves that read
     the same are not held against each other. A vector is the mean over its document's tokens: in an encoder all of them have seen
     the whole, and sentence vectors are read so too (`duomo.vectors`). The temperature is fixed: learned, it would be a weight that
-    belongs to no model.
+    belongs to no model. Raises ValueError for one that is not above 0.
 
     The negatives of a pair are the other pairs of its micro-batch (and of its rank): more micro-batches have the same targets and
     the same divisor, but another, easier loss. As a pair's loss depends on others, gradients can not be told apart by sample.
     """
+
+    if not temperature > 0:
+        raise ValueError(f"objective contrastive: temperature is above 0, not {temperature}; 0.07 is usual")
 
     def objective(model: "Model", batch: Batch) -> Loss:
         stream = _whole(batch)

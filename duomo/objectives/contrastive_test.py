@@ -130,3 +130,5 @@ def test_a_decoder_is_refused_and_options_are_known_by_name():
         made()(model(model_recipe()), collate([[item] for item in documents()], "decoder"))
     with pytest.raises(ValueError, match="no option 'temprature'; did you mean 'temperature'"):
         build("contrastive", temprature=1)
+    with pytest.raises(ValueError, match="temperature is above 0, not 0"):
+        build("contrastive", temperature=0)

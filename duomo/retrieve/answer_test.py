@@ -56,7 +56,18 @@ def test_confidence_rises_with_each_look_and_is_nothing_without_a_find():
 
 
 @pytest.mark.parametrize(
-    "words", ["Who was it", "when does it open?", "几点开门", "它是谁写的", "The pool, is it open?", "这是真的吗", "in which year"]
+    "words",
+    [
+        "Who was it",
+        "when does it open?",
+        "几点开门",
+        "它是谁写的",
+        "The pool, is it open?",
+        "这是真的吗",
+        "in which year",
+        "能不能带狗",
+        "她有没有来",
+    ],
 )
 def test_a_question_is_known_in_both_languages(words):
     assert is_question(words)

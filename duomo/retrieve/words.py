@@ -22,7 +22,7 @@ SAY_NOTHING = frozenset(  # of what is asked about, in a question
 ASKING = re.compile(
     r"\s*(?:(?:in|at|on|of|for|to|by|from|with|about)\s+)?(?:who|whom|whose|what|which|when|where|why|how)\b"
     r"|\s*(?:is|are|am|was|were|do|does|did|can|could|will|would|shall|should|may|has|have|had)\b"
-    r"|.*(?:[?？]\s*$|[吗呢]\s*$|什么|谁|哪|怎么|怎样|如何|为何|多少|几[个时点]|何时|多久|多长|多大|是否|有没有)",
+    r"|.*(?:[?？]\s*$|[吗呢]\s*$|什么|谁|哪|怎么|怎样|如何|为何|多少|几[个时点]|何时|多久|多长|多大|是否|([会能是有要对好可行])[不没]\1)",
     re.IGNORECASE | re.DOTALL,
 )
 

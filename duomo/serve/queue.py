@@ -160,8 +160,7 @@ class Queue:
             if self._closed or not self._thread.is_alive():
                 raise Closed(self._broken or "the server takes no more requests")
             if len(self._open) >= self.limit:
-                turns = (len(self._open) - self._running.rows + 1) / self._running.rows
-                raise Full(max(1.0, math.ceil(self._seconds * turns)))
+                raise Full(max(1.0, math.ceil(self._seconds / len(self._open))))  # Little's law: how often one of them ends
             self._open[ticket.key] = ticket
             ticket.work = self._readers.submit(self._read, ticket)
             self._change.notify()  # its time may be over before it is read
@@ -173,6 +172,8 @@ class Queue:
             asked = self._render(ticket.request)
         except Exception as error:  # whatever its media are, it is its own affair
             self._tell([Told(ticket.key, fault=error)])
+            with self._change:
+                self._change.notify()  # whoever drains may have waited for this one alone
             return
         with self._change:
             self._come.append((ticket.key, asked))
