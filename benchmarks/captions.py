@@ -32,6 +32,7 @@ from duomo.tasks.baselines import donors, majority
 from duomo.tasks.task import Answer, Row
 
 MODEL, SOURCE, OUT = "whisper-base", "tuxpaint_speech", Path("runs/captions")
+MOST = 600  # captions of a language: some differing ones must be left to guess from
 CHRF = bitext.metrics("en")[0]
 
 
@@ -106,6 +107,8 @@ def main() -> None:
     parser.add_argument("--translated", type=int, default=100, help="of these, how many are translated too")
     parser.add_argument("--threads", type=int, default=2, help="of both programs")
     chosen = parser.parse_args()
+    if not 2 <= chosen.translated <= chosen.count <= MOST:
+        parser.error(f"at least 2 are translated, as many as are written down at most, and those are {MOST} at most")
     torch.set_num_threads(chosen.threads)
     fetch.run([MODEL, SOURCE], CACHE)
     every = captions(Store(CACHE))

@@ -43,6 +43,8 @@ def run(question: str, folder: Path, model: str, count: int, lines: bool) -> Rep
     """
     if not question.strip():
         raise ValueError('find what? As in `duomo find "a red car" --in clips`')
+    if not folder.exists():
+        raise ValueError(f"{folder}: no such file or folder; name one with films that were watched, or with pictures")
     opened = open_with_card(model) if place_of(model) else None
     made = embedder(*opened, unknown=1.0) if opened else None
     if opened and made and finds_pictures(opened[0]):

@@ -40,8 +40,10 @@ def is_recipe(name: str) -> bool:
 
 def resolve_report(name: str) -> Path:
     """A report, or the folder of one, which a benchmark writes without a model; else as `resolve_model`."""
-    path = Path(name)
-    return path if path.is_file() or (path / REPORT).is_file() else resolve_model(name)
+    for path in (Path(name), Path("runs") / name):
+        if path.is_file() or (path / REPORT).is_file():
+            return path
+    return resolve_model(name)
 
 
 def resolve_model(name: str | Path, runs: str | Path = "runs", cache: str | Path = "cache") -> Path:

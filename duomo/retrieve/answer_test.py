@@ -65,6 +65,9 @@ def test_confidence_rises_with_each_look_and_is_nothing_without_a_find():
         "The pool, is it open?",
         "这是真的吗",
         "in which year",
+        "The pool: when does it open",
+        "can I bring a dog",
+        "哪里有",
         "能不能带狗",
         "她有没有来",
     ],
@@ -73,7 +76,9 @@ def test_a_question_is_known_in_both_languages(words):
     assert is_question(words)
 
 
-@pytest.mark.parametrize("words", ["British painter (1850-1910)", "whoever", "in northern Spain", "法国城市", "island"])
+@pytest.mark.parametrize(
+    "words", ["British painter (1850-1910)", "whoever", "in northern Spain", "法国城市", "May 1968 in France", "Will Smith, actor", "哪吒"]
+)
 def test_a_phrase_asks_nothing(words):
     assert not is_question(words)
 

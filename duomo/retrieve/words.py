@@ -20,9 +20,11 @@ SAY_NOTHING = frozenset(  # of what is asked about, in a question
 
 
 ASKING = re.compile(
-    r"\s*(?:(?:in|at|on|of|for|to|by|from|with|about)\s+)?(?:who|whom|whose|what|which|when|where|why|how)\b"
-    r"|\s*(?:is|are|am|was|were|do|does|did|can|could|will|would|shall|should|may|has|have|had)\b"
-    r"|.*(?:[?？]\s*$|[吗呢]\s*$|什么|谁|哪|怎么|怎样|如何|为何|多少|几[个时点]|何时|多久|多长|多大|是否|([会能是有要对好可行])[不没]\1)",
+    r"\s*(?:tell me\b|(?:(?:in|at|on|of|for|to|by|from|with|about)\s+)?(?:who|whom|whose|what|which|when|where|why|how)\b)"
+    r"|\s*(?:is|are|am|was|were|do|does|did|could|would|shall|should|has|have|had)\b"
+    r"|\s*(?:can|will|may)\s+(?:i|you|he|she|it|we|they|one|the|a|an|my|your|our|this|that|there|any|some)\b"  # no "May 1968", "Will Smith"
+    r"|.*:\s*(?:who|whom|whose|what|which|when|where|why|how)\b"
+    r"|.*(?:[?？]\s*$|[吗呢]\s*$|什么|谁|哪[里儿个些一年天国位]|怎么|怎样|如何|为何|多少|几[个时点]|何时|多久|多长|多大|是否|([会能是有要对好可行])[不没]\1)",
     re.IGNORECASE | re.DOTALL,
 )
 

@@ -133,8 +133,8 @@ def colours(png: bytes) -> np.ndarray:
 
 def redrawn(png: bytes, random: Random) -> np.ndarray:
     """(SIDE, SIDE, 3) uint8: as another hand might draw it: turned, stretched, moved, in other colours, shaded, softer."""
-    from PIL import Image, ImageFilter
-
+    with media_extra():
+        from PIL import Image, ImageFilter
     layer = _warped(_open(png).resize((SIDE, SIDE), Image.Resampling.BILINEAR), random)
     flat = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
     if random.random() < 0.5:
