@@ -64,5 +64,5 @@ def serving(limits: Limits = Limits(), door: Door = Door(), offers: Sequence[Off
         yield port
     finally:
         made.should_exit = True
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()

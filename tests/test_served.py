@@ -58,7 +58,7 @@ def started(house, *more):
         yield process, re.search(r"http://\S+?/v1", told)[0]
     finally:
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
         assert process.returncode == 0 and out == "ended\n", (told, out, err)
         assert KEY not in err and "Traceback" not in err
 
@@ -76,7 +76,7 @@ def address(house):
 
 @pytest.fixture(scope="module")
 def client(address):
-    return openai.OpenAI(base_url=address, api_key="none", max_retries=0, timeout=60)
+    return openai.OpenAI(base_url=address, api_key="none", max_retries=0, timeout=180)
 
 
 def asked(*content):
@@ -240,7 +240,7 @@ def test_the_lines_of_the_manual_work(house, address):
     for line in lines:
         ran = subprocess.run(
             ["bash", "-c", line.replace("http://127.0.0.1:8000", place).replace("curl", "curl -sS --fail-with-body", 1)],
-            cwd=house, capture_output=True, text=True, timeout=60,
+            cwd=house, capture_output=True, text=True, timeout=180,
         )  # fmt: skip
         assert ran.returncode == 0 and ran.stdout, (line, ran.stdout, ran.stderr)
     code = "\n".join(blocks("python")).replace("http://127.0.0.1:8000", place)
@@ -261,7 +261,7 @@ def test_a_key_is_wanted_where_there_is_one_and_running_streams_end_in_good_orde
     with started(house, "--key-file", "keys", "--drain", "0.2") as (process, url):
         with pytest.raises(openai.AuthenticationError):
             openai.OpenAI(base_url=url, api_key="wrong", max_retries=0).models.list()
-        mine = openai.OpenAI(base_url=url, api_key=KEY, max_retries=0, timeout=60)
+        mine = openai.OpenAI(base_url=url, api_key=KEY, max_retries=0, timeout=180)
         streams = [
             mine.chat.completions.with_streaming_response.create(
                 model="smollm2", messages=asked(said(f"{n}")), stream=True, max_tokens=200, extra_body={"repetition_penalty": 1.5}
@@ -275,7 +275,7 @@ def test_a_key_is_wanted_where_there_is_one_and_running_streams_end_in_good_orde
             process.send_signal(signal.SIGTERM)
             ends = [[line for line in lines if line][-1] for lines in opened]
         assert ends == ["data: [DONE]"] * 20
-        process.wait(30)
+        process.wait(120)
 
 
 @pytest.mark.parametrize(

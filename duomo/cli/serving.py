@@ -20,4 +20,5 @@ class Serving:
     memory: Annotated[float | None, typer.Option(min=0, show_default=False, help="GiB of open weights; half the machine's.")] = None
     rows: Annotated[int, typer.Option(min=1, max=256, help="How many answers of a model are written at once.")] = 16
     waiting: Annotated[int, typer.Option(min=1, max=10_000, help="How many requests of a model may wait.")] = 64
+    tokens: Annotated[int, typer.Option(min=256, help="How many tokens a model holds, the same share for each row.")] = 32_768
     drain: Annotated[float, typer.Option(min=0, help="Seconds that running answers have left when the server ends.")] = 10.0

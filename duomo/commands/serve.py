@@ -41,6 +41,7 @@ class Settings:
     memory: float | None = None
     rows: int = 16
     waiting: int = 64
+    tokens: int = 32_768
     drain: float = 10.0
 
 
@@ -127,7 +128,7 @@ def _writing(run: "Run", settings: Settings, hear: "Hear | None") -> "Served":
     going, control = continuing(tokenizer), frozenset(tokenizer.special.values())
     marks = list(going.pieces(going.chat.begin))
     return Served(
-        Queue(Speaker(run.model, tokenizer), settings.rows, settings.waiting),
+        Queue(Speaker(run.model, tokenizer), settings.rows, settings.waiting, settings.tokens),
         Guides(tokenizer, vocab_size),
         lambda text: marks + going.encode(text),
         lambda id: 0 <= id < tokenizer.vocab_size and id not in control,

@@ -37,11 +37,17 @@ class Plan:
 
 
 def plan(seed: int, lengths: Sequence[np.ndarray], shares: Sequence[float], rows: int, row_tokens: int, pack: bool) -> Plan:
-    """A plan in which data set d gives `shares[d]` of the tokens of rows · row_tokens (of the samples, when rows are not packed)."""
+    """A plan in which data set d gives `shares[d]` of the tokens of rows · row_tokens (of the samples, when rows are not packed).
+
+    Raises ValueError where a step would hold less than one sample.
+    """
     total = sum(shares)
     budget = rows * row_tokens if pack else rows
     mean = [float(np.mean(length)) if pack else 1.0 for length in lengths]
     rates = tuple(budget * share / total / size for share, size in zip(shares, mean, strict=True))
+    if round(sum(rates), 6) < 1:
+        each = f"{1 / sum(rates) * budget:,.0f}"
+        raise ValueError(f"data.row_tokens {row_tokens:,} × train.rows {rows} is less than one sample of {each} tokens; raise row_tokens")
     return Plan(seed, tuple(lengths), rates, rows)
 
 

@@ -83,3 +83,9 @@ def test_no_step_is_empty_however_many_data_sets():
 def test_balancing_keeps_every_pick_and_leaves_no_empty_row():
     rows = balance([(0, i) for i in range(3)], [5, 9, 1], 8)
     assert sorted(pick for row in rows for pick in row) == [(0, 0), (0, 1), (0, 2)] and len(rows) == 3
+
+
+def test_a_step_that_holds_no_sample_is_refused():
+    assert plan(0, lengths(50), [1], 1, 320, True).step(0)
+    with pytest.raises(ValueError, match="row_tokens 16 × train.rows 1 is less than one sample of 1[0-9][0-9] tokens; raise row_tokens"):
+        plan(0, lengths(50), [1], 1, 16, True)

@@ -119,14 +119,12 @@ def _drawn(p_V: Tensor, random: torch.Generator) -> int | Exception:
 
 
 def _allowed(mask: Tensor | Sequence[int], logits_V: Tensor) -> Tensor:
-    """bool (V,): what the mask says, whichever way it says it; ids that it does not reach are not allowed."""
-    allowed_V = torch.zeros_like(logits_V, dtype=torch.bool)
-    if not isinstance(mask, Tensor):
-        ids = [id for id in mask if 0 <= id < len(allowed_V)]
-        allowed_V[torch.tensor(ids, dtype=torch.long, device=logits_V.device)] = True
-    elif mask.dtype == torch.bool:
+    """bool (V,): what the mask says, whichever way it says it; what it does not reach is not allowed; no matter what is beyond the head."""
+    allowed_V, device = torch.zeros_like(logits_V, dtype=torch.bool), logits_V.device
+    if isinstance(mask, Tensor) and mask.dtype == torch.bool:
         size = min(len(mask), len(allowed_V))
-        allowed_V[:size] = mask[:size].to(logits_V.device)
+        allowed_V[:size] = mask[:size].to(device)
     else:
-        allowed_V[mask.to(logits_V.device)] = True
+        ids = mask.to(device, torch.long) if isinstance(mask, Tensor) else torch.tensor(list(mask), dtype=torch.long, device=device)
+        allowed_V[ids[(ids >= 0) & (ids < len(allowed_V))]] = True
     return allowed_V

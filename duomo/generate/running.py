@@ -98,7 +98,8 @@ class Running:
 
     A cache of `rows` times `capacity` tokens is made once; what runs stands at its front without gaps, so that a step reads only that.
     A row that leaves is replaced by the last. Prompts are read `chunk` tokens between two steps of those that run;
-    with media, or for an encoder, each as a whole. `source`: the longest source of an encoder-decoder; 0: `capacity`.
+    with media, or for an encoder, each as a whole. `capacity` is at most what the model reads. `source`: the longest source of an
+    encoder-decoder; 0: `capacity`.
     Not safe for threads: all calls come from one. Raises ValueError for an encoder.
     """
 
@@ -108,6 +109,7 @@ class Running:
         if min(rows, capacity, chunk) < 1:
             raise ValueError("a running batch has at least 1 row, room for 1 token and chunks of 1 token")
         refuse_training(model)
+        capacity = min(capacity, model.recipe.max_positions)
         self.model, self.tokenizer, self.chunk = model, tokenizer, chunk
         self.device, self.mute = next(model.parameters()).device, muted(model)
         self.cache = Cache(rows, capacity, self.device, (source or capacity) if model.reads_memory else 0)

@@ -204,6 +204,19 @@ def test_logprobs_are_the_models_own_of_the_tokens_in_order_whatever_bends_them(
     assert [token.logprob for token in tokens] == pytest.approx(wanted, abs=1e-4)
 
 
+@pytest.mark.parametrize("as_what", [list, torch.tensor, lambda ids: torch.isin(torch.arange(12), torch.tensor(ids))])
+def test_a_grammar_may_allow_what_the_head_does_not_reach(as_what):
+    class Only:
+        def mask(self):
+            return as_what([2, 9, -1])
+
+        def take(self, id):
+            pass
+
+    logits = torch.linspace(1, 0, 8)[None]
+    assert choose_each(logits, [Chooser(Sampling(), Only())]) == [2]
+
+
 class Digits:
     """A toy grammar: so many digits, then the end."""
 
@@ -280,6 +293,7 @@ def test_an_answer_ends_where_its_room_does(decoder):
     running.add(0, one)
     ((_, finish, tokens),) = all_told(running).values()
     assert (finish, tokens) == ("length", 5)
+    assert Running(decoder, tokenizer(), 1).cache.capacity == decoder.recipe.max_positions < 2048
 
 
 def test_what_can_not_run_is_refused(decoder):

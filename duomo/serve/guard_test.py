@@ -18,7 +18,7 @@ from tests.served import serving, state
 KEY = "qN3v-8Zt_Lw0rXy5Pb2KdMfHsUeGcJaT"
 DOOR = Door((hashed(KEY, ""),), origins=frozenset({"https://mine.example"}))
 SHORT = dict(head_seconds=0.5, body_seconds=0.5, linger_seconds=0.3)
-LIMITS = Limits(body_bytes=100_000, body_rate=100_000, held_bytes=150_000, head_bytes=4096, **SHORT)
+LIMITS = Limits(body_bytes=100_000, body_rate=10_000, held_bytes=150_000, head_bytes=4096, **SHORT)
 MINE = {"Authorization": f"Bearer {KEY}"}
 JSON = MINE | {"Content-Type": "application/json"}
 CHAT = {"model": "small", "messages": [{"role": "user", "content": "a secret prompt"}], "max_tokens": 3}
@@ -32,13 +32,20 @@ def port():
 
 def ask(port, method, path, headers=None, body=None):
     """(status, headers, body) of one request."""
-    link = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         link.request(method, path, body, headers or {})
         answer = link.getresponse()
         return answer.status, answer.headers, answer.read()
     finally:
         link.close()
+
+
+def until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "never"
+        time.sleep(0.01)
 
 
 def path_of(route):
@@ -125,21 +132,23 @@ def test_a_body_is_refused_by_what_it_says_and_by_what_it_is(port):
     with raw(port, HEAD + b"Content-Length: 99999999999\r\n\r\n") as link:
         assert b" 413 " in answer(link)
     with raw(port, HEAD + b"Transfer-Encoding: chunked\r\n\r\n") as link:
-        with pytest.raises(OSError):  # it is closed while we still send
-            for _ in range(2000):
-                link.sendall(b"1000\r\n" + b"a" * 4096 + b"\r\n")
-                time.sleep(0.001)
+        with pytest.raises(ConnectionError):  # it is closed while we still send
+            until(lambda: link.sendall(b"1000\r\n" + b"a" * 4096 + b"\r\n"))
     with raw(port, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + (b"8000\r\n" + b"a" * 32_768 + b"\r\n") * 4 + b"0\r\n\r\n") as link:
         assert b" 413 " in answer(link)
 
 
 def test_bodies_together_have_a_bound_and_are_let_go(port):
     full = json.dumps(CHAT | {"user": "a" * 90_000}).encode()
+
+    def held(size):
+        return f"duomo_body_bytes_held {size}\n".encode() in ask(port, "GET", "/metrics", MINE)[2]
+
     with raw(port, HEAD + b"Content-Length: 90001\r\n\r\n" + b" " * 90_000):
-        time.sleep(0.2)
+        until(lambda: held(90_000.0))
         status, headers, _ = ask(port, "POST", "/v1/chat/completions", JSON, full)
         assert status == 429 and headers["Retry-After"]
-    time.sleep(0.2)
+    until(lambda: held(0.0))
     assert ask(port, "POST", "/v1/chat/completions", JSON, full)[0] == 200
 
 
@@ -158,7 +167,7 @@ def test_whoever_is_slow_is_closed(head, port):
     began = time.monotonic()
     with raw(port, head) as link:
         link.setblocking(False)
-        while time.monotonic() - began < 5:
+        while time.monotonic() - began < 9:
             time.sleep(0.05)
             try:
                 link.send(b"a")
@@ -168,7 +177,7 @@ def test_whoever_is_slow_is_closed(head, port):
                 continue
             except OSError:
                 break
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8, "where nobody says otherwise it is ten"
 
 
 def test_a_long_head_and_a_doubled_header_are_refused(port):
@@ -184,7 +193,7 @@ def test_the_log_holds_no_prompt_and_no_key(port, caplog):
         assert ask(port, "POST", "/v1/chat/completions?key=" + KEY, JSON, json.dumps(CHAT))[0] == 200
         assert ask(port, "POST", "/v1/chat/completions", JSON, json.dumps(CHAT | {"secret": "secret"}))[0] == 400
         assert ask(port, "GET", f"/secret/{KEY}", {"Authorization": "Bearer secret"})[0] == 401
-        time.sleep(0.1)
+        until(lambda: " 401 " in caplog.text)
     assert caplog.text.count("POST /v1/chat/completions") == 2
     assert "secret" not in caplog.text and KEY not in caplog.text and KEY[:8] not in caplog.text
 

@@ -99,8 +99,8 @@ class Queue:
         if rows < 1 or waiting < 0 or tokens < rows:
             raise ValueError(f"a queue has at least 1 row and 1 token for each, not {rows} rows and {tokens} tokens")
         self.speaker, self.limit = speaker, rows + waiting
-        self.capacity = min(tokens // rows, speaker.model.recipe.max_positions)
-        self._running = Running(speaker.model, speaker.tokenizer, rows, self.capacity, chunk)
+        self._running = Running(speaker.model, speaker.tokenizer, rows, tokens // rows, chunk)
+        self.capacity = self._running.cache.capacity
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="duomo-reader")
         self._keys, self._change = itertools.count(), threading.Condition()
         self._open = dict[int, _Ticket]()  # whoever has not got its last piece; guarded by _change, as all below

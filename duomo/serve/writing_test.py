@@ -60,7 +60,7 @@ def post(port, body, path="/v1/chat/completions"):
     return link, link.getresponse()
 
 
-def quiet(queue, seconds=5):
+def quiet(queue, seconds=30):
     """Whether nothing runs and nothing waits, soon."""
     end = time.monotonic() + seconds
     while queue.gauges["running"] or queue.gauges["waiting"]:
@@ -72,6 +72,7 @@ def quiet(queue, seconds=5):
 
 @pytest.mark.parametrize("n", [1, 3])
 def test_who_goes_away_in_the_middle_frees_the_rows(n, port, served):
+    written = 0
     for _ in range(5):
         link, answer = post(port, LONG | {"stream": True, "n": n})
         assert answer.readline().startswith(b"data: {")
@@ -79,7 +80,8 @@ def test_who_goes_away_in_the_middle_frees_the_rows(n, port, served):
         link.close()
         answer.close()
         assert quiet(served.queue)
-    assert served.queue.gauges["tokens"] - before < 150 * n, "the rest was not written"
+        written += served.queue.gauges["tokens"] - before
+    assert written < 5 * 150 * n, "the rest was not written"
 
 
 def test_who_goes_away_before_the_first_word_frees_the_row(port, served):
