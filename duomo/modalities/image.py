@@ -36,7 +36,7 @@ def cut(pixels_HWC: np.ndarray, recipe: CutRecipe) -> Patches:
 
 
 def to_png(pixels: np.ndarray) -> bytes:
-    """A PNG of (H, W) or (H, W, 3) uint8 pixels; the same bytes for the same pixels."""
+    """A PNG of (H, W), (H, W, 3) or, with their opacity, (H, W, 4) uint8 pixels; the same bytes for the same pixels."""
     with media_extra():
         from PIL import Image
     file = BytesIO()

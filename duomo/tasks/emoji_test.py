@@ -1,19 +1,17 @@
 """Laws of emoji, on drawings that are made here."""
 
-import hashlib
 import json
-from io import BytesIO
 from random import Random
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from duomo.modalities.image import IMAGE
+from duomo.modalities.image import IMAGE, to_png
 from duomo.sample import Origin, Part, ask, to_json
 from duomo.tasks import build
 from duomo.tasks.emoji import QUESTIONS, SIDE, colours, concepts, dealt, family, redrawn
 from duomo.tasks.task import Answer
+from tests.memory import Memory
 
 COUNT = 30
 FEW = {"variants": 3, "valid": 3, "unseen": 6}
@@ -26,16 +24,11 @@ def drawing(number: int, style: str) -> bytes:
     pixels[:8, :, 3] = pixels[-8:, :, 3] = 0
     if style == "google":
         pixels[..., :3] = pixels[..., :3] // 2 + 100
-    file = BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return to_png(pixels)
 
 
-class Drawings:
+class Drawings(Memory):
     """A store in memory: one more drawing with a name that is taken, one with a picture that is taken, one in a single style."""
-
-    def __init__(self):
-        self.files = {}
 
     def open(self, source):
         style = source.removeprefix("emoji_")
@@ -50,14 +43,6 @@ class Drawings:
     @staticmethod
     def _one(source, id, names, png):
         return ask(Part("image", png), answer=json.dumps(names), origin=Origin(source, id, "CC-BY-4.0"))
-
-    def keep(self, data, suffix):
-        path = hashlib.sha256(data).hexdigest() + suffix
-        self.files[path] = data
-        return path
-
-    def bytes(self, path):
-        return self.files[path]
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from duomo.sources.fashion import KINDS
 from duomo.tasks import build
 from duomo.tasks.task import Answer
 from duomo.tasks.words import number
+from tests.memory import Memory
 
 TINY = {
     "digits": {"variants": 2, "strips": 6, "valid": 8},
@@ -52,24 +53,17 @@ class Voice:
     speak = staticmethod(tone)
 
 
-class TinyStore:
+class TinyStore(Memory):
     """A store in memory over tiny sources."""
 
     def __init__(self, each=10):
-        self.files, self.each = {}, each
+        super().__init__()
+        self.each = each
 
     def open(self, source):
         if source == "espeak":
             return Voice()
         return {"digits": self._digits, "fashion": self._photos, "asterisk": self._prompts, "audioeval": self._recordings}[source]()
-
-    def keep(self, data, suffix):
-        path = hashlib.sha256(data).hexdigest() + suffix
-        self.files[path] = data
-        return path
-
-    def bytes(self, path):
-        return self.files[path]
 
     def _digits(self):
         for take in range(self.each):

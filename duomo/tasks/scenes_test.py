@@ -1,20 +1,18 @@
 """Laws of scenes, on cut-outs that are made here."""
 
-import hashlib
 import json
-from io import BytesIO
 from random import Random
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from duomo.modalities.image import IMAGE
+from duomo.modalities.image import IMAGE, to_png
 from duomo.sample import Origin, Part, ask, to_json
 from duomo.tasks import build
 from duomo.tasks.composing import PLACES, Cutout, compose, cut_out, cutouts, named
 from duomo.tasks.scenes import KNOWN, UNSEEN, held_out, parsed, sentence, vocabulary
 from duomo.tasks.task import Answer
+from tests.memory import Memory
 
 THINGS = {"A lion.": "一头狮子。", "An apple.": "苹果", "A tree.": "一棵树。", "The moon.": "月亮。", "A red car.": "一辆红色汽车"}
 FEW = {"scenes": 60, "valid": 10, "test": 40}
@@ -26,16 +24,11 @@ def stamp(seed: int, clear: bool = True) -> bytes:
     pixels[..., 3] = 255
     if clear:
         pixels[:8, :, 3] = pixels[:, :8, 3] = 0
-    file = BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return to_png(pixels)
 
 
-class Stamps:
+class Stamps(Memory):
     """A store in memory: three pictures of each thing, one of the last, and what can not be used."""
-
-    def __init__(self):
-        self.files = {}
 
     def open(self, source):
         assert source == "tuxpaint"
@@ -47,14 +40,6 @@ class Stamps:
         yield ask(Part("image", stamp(99, clear=False)), answer=json.dumps({"en": "A view.", "zh": "景色"}))
         yield ask(Part("image", b"no picture"), answer=json.dumps({"en": "A ghost.", "zh": "鬼"}))
         yield ask(Part("image", stamp(98)), answer=json.dumps({"en": "A fox."}))
-
-    def keep(self, data, suffix):
-        path = hashlib.sha256(data).hexdigest() + suffix
-        self.files[path] = data
-        return path
-
-    def bytes(self, path):
-        return self.files[path]
 
 
 @pytest.fixture(scope="module")
