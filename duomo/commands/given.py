@@ -43,15 +43,20 @@ def texts(words: Sequence[str], column: str | None = None) -> list[Given]:
 
 
 def pictures(names: Sequence[Path]) -> list[Path]:
-    """Files, and what folders hold of pictures. Raises ValueError for a path that is none, and for a folder without any."""
-    found, known = list[Path](), (IMAGE.suffix, *IMAGE.suffixes)
+    """Files, and what folders hold of pictures. Raises ValueError as `media` does."""
+    return media(names, (IMAGE.suffix, *IMAGE.suffixes), "picture")
+
+
+def media(names: Sequence[Path], endings: Sequence[str], called: str) -> list[Path]:
+    """Files, and what folders hold with these endings. Raises ValueError for a path that is none, and for a folder without any."""
+    found = list[Path]()
     for name in names:
-        inside = sorted(path for path in name.rglob("*") if path.suffix.lower() in known and path.is_file()) if name.is_dir() else [name]
+        inside = sorted(path for path in name.rglob("*") if path.suffix.lower() in endings and path.is_file()) if name.is_dir() else [name]
         if not inside:
-            raise ValueError(f"{name}: holds no picture ({', '.join(known)})")
+            raise ValueError(f"{name}: holds no {called} ({', '.join(endings)})")
         found += inside
     if missing := next((path for path in found if not path.is_file()), None):
-        raise ValueError(f"{missing}: no such file or folder; name a picture, or a folder of them")
+        raise ValueError(f"{missing}: no such file or folder; name a {called}, or a folder of them")
     return list(dict.fromkeys(found))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from duomo.commands.describe import TOGETHER, Eyes, eyes
 from duomo.commands.film import FOLDER, TABLE, markdown, page
+from duomo.commands.given import media
 from duomo.commands.models import open_model
 from duomo.commands.resolve import place_of
 from duomo.commands.show import bars, harmless
@@ -89,7 +90,7 @@ def run(names: Sequence[Path], choices: Choices) -> Report:
 
     Raises ValueError where none can be read, and where two would be written to one place.
     """
-    files = clips(names)
+    files = media(names, ENDINGS, "clip")
     targets = folders(files, choices.out)
     looking = eyes(open_model(choices.model), choices.language) if choices.model else None
     if looking and (known := looking.knows()):
@@ -131,19 +132,6 @@ def watch(file: Path, target: Path, looking: Eyes | None, hearing: Ears | None) 
             for name, text in ((TABLE, _json(tree) + "\n"), ("watch.md", markdown(tree)), ("watch.html", page(tree, made))):
                 (made / name).write_text(text, encoding="utf-8", errors="replace")  # a name may be no text
     return found
-
-
-def clips(names: Sequence[Path]) -> list[Path]:
-    """Files, and what folders hold of clips. Raises ValueError for a path that is none, and for a folder without any."""
-    found = list[Path]()
-    for name in names:
-        inside = sorted(path for path in name.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file()) if name.is_dir() else [name]
-        if not inside:
-            raise ValueError(f"{name}: holds no clip ({', '.join(ENDINGS)})")
-        found += inside
-    if missing := next((path for path in found if not path.is_file()), None):
-        raise ValueError(f"{missing}: no such file or folder; name a clip, or a folder of them")
-    return list(dict.fromkeys(found))
 
 
 def folders(files: Sequence[Path], out: Path | None) -> list[Path]:
