@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from duomo.commands import fetch, find, watch
+from duomo.commands.models import embedder, open_with_card
 from duomo.data.store import Store
 from duomo.evaluate import scoreboard
 from duomo.evaluate.bootstrap import intervals
@@ -215,7 +216,7 @@ def spoken(folder: Path, store: Store, pictures: Sequence[np.ndarray], count: in
 
 
 def _finders() -> dict[str, Any]:
-    return {"vectors and words": find._embedder("e5"), "words alone": None}
+    return {"vectors and words": embedder(*open_with_card("e5"), unknown=1.0), "words alone": None}
 
 
 def _found(task: str, scores: dict[str, list[np.ndarray]], places: Sequence[find.Place], truth: Sequence[Any], about: str) -> ReportRow:
