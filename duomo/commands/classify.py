@@ -103,6 +103,7 @@ def way_of(folder: Path, wanted: Wanted) -> Way:
     made = fitted(encoder, labels, known)
     if wanted.save is not None:
         facts = {"model": folder.name, "examples": len(known), "labels": Counter(label for _, label in known)}
+        facts |= {"n-grams": len(made.head.words.grams)} if made.head.words else {}
         keep.save(made.head, embed, wanted.save, facts)
     return made
 
@@ -130,7 +131,8 @@ def looked_at(chosen: Way, given: Sequence[Given]) -> list[bool]:
         raise ValueError(f"{sum(unread)} of {len(given)} texts are in letters that this model does not know; `duomo fetch e5` gets one")
     if cut := [one.where for one in given if chosen.is_cut(one.text)]:
         also = f" and {len(cut) - 1} more are" if len(cut) > 1 else " is"
-        print(f"note: {cut[0]}{also} longer than the model reads; what is beyond does not count", file=sys.stderr)
+        beyond = "counts by its words only" if isinstance(chosen, ByVectors) and chosen.head.words else "does not count"
+        print(f"note: {cut[0]}{also} longer than the model reads; what is beyond {beyond}", file=sys.stderr)
     return unread
 
 

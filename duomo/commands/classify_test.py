@@ -46,6 +46,17 @@ def test_examples_are_learned_and_kept_and_used_again(encoder, examples, tmp_pat
     assert run(encoder, texts, Wanted(head=head, lines=True)).lines == first
 
 
+def test_many_examples_are_learned_by_words_beyond_what_an_encoder_reads(encoder, tmp_path, capsys):
+    table, head, long = tmp_path / "many.csv", tmp_path / "many.head", "the cat sat on the mat " * 4
+    rows = [f"{long}{'a ' * (n % 3)}{end},{label}\n" for n in range(60) for end, label in (("ran", "fast"), ("sat", "slow"))]
+    table.write_text("text,label\n" + "".join(rows), encoding="utf-8")
+    texts = [f"{long}a ran", f"{long}a sat"]
+    first = run(encoder, texts, Wanted(examples=table, save=head, lines=True)).lines
+    assert [json.loads(line)["label"] for line in first] == ["fast", "slow"]
+    assert run(encoder, texts, Wanted(head=head, lines=True)).lines == first
+    assert "what is beyond counts by its words only" in capsys.readouterr().err
+
+
 def test_without_examples_a_text_is_nearest_to_the_meaning_that_it_is(encoder):
     wanted = Wanted(labels="first=the cat sat,second=the dog ran on the mat", lines=True)
     rows = [json.loads(line) for line in run(encoder, ["the cat sat", "the dog ran on the mat"], wanted).lines]

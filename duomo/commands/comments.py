@@ -140,7 +140,7 @@ def labelled(folder: Path, given: Sequence[Given], asked: Asked) -> tuple[list[P
 
         if isinstance(way, ByVectors):
             known_ND = vectors(way.encoder, texts, tick)
-            moods = way.head.shares(known_ND)
+            moods = way.head.shares(known_ND, texts)
             subjects = topical.head.shares(known_ND) if isinstance(topical, ByVectors) else None
         else:
             moods, subjects = way.shares(texts, tick), topical.shares(texts, tick) if topical else None

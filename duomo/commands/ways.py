@@ -67,7 +67,7 @@ class ByVectors:
 
     def shares(self, texts: Sequence[str], tick: Tick = silent) -> NDArray[np.float64]:
         """(N, L), as the head says."""
-        return self.head.shares(vectors(self.encoder, texts, tick))
+        return self.head.shares(vectors(self.encoder, texts, tick), texts)
 
     def unread(self, text: str) -> bool:
         """Whether more than a fifth of it becomes unknown tokens."""
@@ -164,12 +164,12 @@ def way(run: Run, card: Card, labels: Sequence[Label], examples: Sequence[Exampl
 
 
 def fitted(encoder: Embedder, labels: Sequence[Label], examples: Sequence[Example]) -> ByVectors:
-    """A head on the vectors of what the labels mean, moved by the examples."""
+    """A head on the vectors of what the labels mean, moved by the examples; with their words, where these are many."""
     start = meant([label.name for label in labels], vectors(encoder, [label.meaning for label in labels]))
     if not examples:
         return ByVectors(encoder, start)
-    known_ND = vectors(encoder, [text for text, _ in examples])
-    return ByVectors(encoder, learn(known_ND, [label for _, label in examples], start))
+    texts = [text for text, _ in examples]
+    return ByVectors(encoder, learn(vectors(encoder, texts), [label for _, label in examples], start, texts=texts))
 
 
 def by_likelihood(run: Run, labels: Sequence[Label], examples: Sequence[Example], prompt: str | None = None) -> ByLikelihood:
