@@ -268,7 +268,7 @@ class TrainRecipe(Part):
     min_lr_share: float = Field(0.05, ge=0, le=1)
     clip: float = Field(1.0, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    compile: bool = False
+    compile: bool | None = None  # the blocks of encoder and decoder; None: where there is a GPU
     checkpoint_blocks: bool = False  # recompute activations in the backward pass
     validate_every: int = Field(200, gt=0)
     validate_rows: int = Field(8, ge=0)

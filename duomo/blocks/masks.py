@@ -47,7 +47,15 @@ def _packed(s: Stream) -> Packed:
     back_N = torch.full((count + 1,), len(flat_P), device=flat_P.device).scatter(0, flat_P % (count + 1), places_P)[:count]
     masks = tuple(None if s.layout.causal else _full(bucket) for bucket in s.layout.buckets)
     shapes = tuple((bucket.shape[0], bucket.shape[1]) for bucket in s.layout.buckets)
-    return Packed(shapes, flat_P % (count + 1), back_N, masks)
+    return Packed(shapes, flat_P % (count + 1), back_N, masks, _starts(s), s.ids_BT.shape[1])
+
+
+def _starts(s: Stream) -> Tensor | None:
+    """Where documents begin. What is padded behind a causal document belongs to it: it comes last, so nothing real sees it."""
+    if s.layout.padded and not s.layout.causal:
+        return None
+    begin_N = torch.cat([bucket[:, 0] for bucket in s.layout.buckets]).sort().values
+    return torch.cat([begin_N, begin_N.new_full((1,), s.ids_BT.numel())]).int()
 
 
 def _full(bucket_SL: Tensor) -> Tensor | None:

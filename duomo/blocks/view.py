@@ -21,10 +21,13 @@ class View:
 class Packed:
     """Documents of a packed stream as a few rectangles. `order_P` takes tokens to rectangles, `back_N` takes them home.
 
-    Both index one row past the end where there is nothing to take.
+    Both index one row past the end where there is nothing to take. `starts` is for kernels that take documents of any length: where
+    each begins, and the number of tokens; None where a document's padding would be seen.
     """
 
     shapes: tuple[tuple[int, int], ...]
     order_P: Tensor
     back_N: Tensor
     masks: tuple[Tensor | None, ...]
+    starts: Tensor | None = None  # int32, documents + 1
+    longest: int = 0

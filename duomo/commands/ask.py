@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from duomo.checkpoint import Run
 from duomo.classify.labels import named
-from duomo.commands.models import embedder, open_model, open_with_card
+from duomo.commands.models import embedder, open_model, open_with_card, placed
 from duomo.commands.resolve import nearest
 from duomo.commands.transcribe import refuse_whisper, text_of
 from duomo.commands.ways import Example as Labelled
@@ -118,7 +118,7 @@ class Assistant:
 def load(path: str | Path) -> Assistant:
     """The newest checkpoint of a run, of a fetched name, or of an outside file or folder. Raises ValueError with the nearest name."""
     opened, card = open_with_card(path)
-    return Assistant(opened, card=card)
+    return Assistant(placed(opened), card=card)
 
 
 def run(folder: Path, question: str, media: Iterable[tuple[str, str]] = ()) -> Report:
@@ -129,7 +129,7 @@ def run(folder: Path, question: str, media: Iterable[tuple[str, str]] = ()) -> R
     given = list(media)
     files, sampling = options(pair for pair in given if pair[0] != SYSTEM)
     sample = compose(question, files)
-    assistant = Assistant(open_model(folder), sampling)
+    assistant = Assistant(placed(open_model(folder)), sampling)
     for text in (value for name, value in given if name == SYSTEM):
         assistant = assistant.introduced(text)
     answer = assistant.answer([sample])[0]

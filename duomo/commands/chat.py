@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from duomo.batch import Patches
-from duomo.commands.models import open_with_card
+from duomo.commands.models import open_with_card, placed
 from duomo.commands.resolve import nearest
 from duomo.commands.show import harmless as harmless
 from duomo.commands.transcribe import refuse_whisper
@@ -39,7 +39,7 @@ def run(folder: Path, system: str | None = None) -> Report:
     `system`: what the system says first, in place of the model's own default; nothing where it is empty.
     """
     opened, card = open_with_card(folder)
-    refuse_whisper(opened)
+    refuse_whisper(placed(opened))
     limit, tokenizer = opened.recipe.model.max_positions, opened.tokenizer
     tokenizer = tokenizer if system is None else tokenizer.introduced(system)
     sampling = Sampling(max_tokens=min(LONGEST, max(1, limit // 2)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from duomo.checkpoint import Run
 from duomo.commands.extract import STDIN, read
-from duomo.commands.models import open_model
+from duomo.commands.models import open_model, placed
 from duomo.commands.show import harmless
 from duomo.commands.transcribe import refuse_silent
 from duomo.data.texts import SUFFIXES
@@ -25,7 +25,7 @@ def run(folder: Path, word: str, sampling: Sampling, count: int = 1, lines: bool
     Raises ValueError for a model that writes no text, and for a beginning without any.
     """
     beginning = beginning_of(word)
-    writer = continuer(open_model(folder), sampling)
+    writer = continuer(placed(open_model(folder)), sampling)
     if writer.unread(beginning):
         print(f"note: the beginning is longer than the model reads; its last {writer.room:,} tokens are read", file=sys.stderr)
     if count == 1 and not lines and sys.stdout.isatty():

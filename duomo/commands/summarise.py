@@ -12,7 +12,7 @@ from duomo.commands.documents import Read, files_in, line_marks, readers, text_s
 from duomo.commands.extract import STDIN
 from duomo.commands.extract import read as read_input
 from duomo.commands.hearing import SOUNDS, Hearing
-from duomo.commands.models import embedder, open_with_card
+from duomo.commands.models import embedder, open_with_card, placed
 from duomo.commands.resolve import nearest, place_of
 from duomo.commands.show import bars
 from duomo.commands.transcribe import refuse_whisper
@@ -141,7 +141,7 @@ def way(model: str | Path | None) -> Way:
     if run.model.decoder is None:
         return Way(encoder=embedder(run, card, unknown=1.0))
     refuse_whisper(run)
-    return Way(writer=Speaker(run.model, run.tokenizer))
+    return Way(writer=Speaker(placed(run).model, run.tokenizer))
 
 
 def summary(document: Document, choices: Choices = Choices(), way: Way = Way()) -> Summary:

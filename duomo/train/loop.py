@@ -54,8 +54,8 @@ def loop(
         norm = torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.grad is not None], clip)
         optimizer.step()
         number += 1
-        seconds = time.perf_counter() - began
-        yield Step(number, loss.mean, float(loss.count_B.sum()), tokens(batches), float(norm), rate(number - 1), seconds, waited)
+        told = loss.mean, float(loss.count_B.sum()), tokens(batches), float(norm), rate(number - 1)  # a GPU is waited for here
+        yield Step(number, *told, time.perf_counter() - began, waited)
 
 
 def _set_rates(optimizer: Optimizer, share: float) -> None:
