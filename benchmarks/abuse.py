@@ -1,9 +1,9 @@
 """A server treated badly, measured: too many clients, clients that leave, that are slow, that lie, that send bombs; and its end.
 
-    python benchmarks/abuse.py [MODEL] [--seconds 60] [--clients 100] [--only load,leave,slow,bombs,raw,doors,end]
+    python benchmarks/abuse.py [MODEL] [--seconds 60] [--clients 100] [--leavers 120] [--only load,leave,slow,bombs,raw,doors,end]
 
 MODEL answers questions about pictures, sounds and clips (runs/four-senses if not said). Each part starts a server of its own; writes
-runs/abuse/report.json. Clients run in this process, on the same cores as the server.
+runs/abuse/report.json. Clients run on the same cores as the server; the hundred of the first part in a process of their own (crowd.py).
 """
 
 import argparse
@@ -21,6 +21,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import hostile
 
@@ -60,7 +61,8 @@ class Said:
 @contextlib.contextmanager
 def server(model: str, *more: str) -> Iterator[Server]:
     """A new one, which has answered once."""
-    words = [sys.executable, "-m", "duomo", "serve", model, "--port", "0", "--rows", str(ROWS), "--waiting", str(WAITING), *more]
+    words = [sys.executable, "-m", "duomo", "serve", model, "--no-page", "--port", "0"]
+    words += ["--rows", str(ROWS), "--waiting", str(WAITING), *more]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     told = process.stdout.readline()
@@ -133,47 +135,112 @@ def share(values: Sequence[float], part: float) -> float | None:
 
 
 async def load(at: Server, args: argparse.Namespace) -> dict[str, object]:
-    """Ten times as many clients as there is room for; who is refused comes again after a fifth of a second."""
-    before, said, end = at.bytes, list[Said](), time.monotonic() + args.seconds
+    """Ten times as many clients as there is room for; who is refused comes again after a fifth of a second.
 
-    async def client() -> None:
-        while time.monotonic() < end:
-            said.append(await chat(at, 16))
-            await asyncio.sleep(0.2 if said[-1].status == 429 else 0)
-
-    await asyncio.gather(*(client() for _ in range(args.clients)))
-    refused = [one.seconds for one in said if one.status == 429]
-    answered = [one.seconds for one in said if one.status == 200]
+    First as many as there are rows, so that what the crowd costs the answers is seen.
+    """
+    few = await crowd(at, ROWS, min(10.0, args.seconds))
+    before = at.bytes
+    many = await crowd(at, args.clients, args.seconds)
+    refused, answered = many.seconds.get("429", []), many.seconds.get("200", [])
     return {
-        "statuses": dict(Counter(str(one.status) for one in said)),
-        "5xx": sum(one.status >= 500 for one in said),
-        "429 seconds p50, p99": [share(refused, 0.5), share(refused, 0.99)],
+        "statuses": {status: len(values) for status, values in many.seconds.items()},
+        "5xx": sum(len(values) for status, values in many.seconds.items() if int(status) >= 500),
+        "429 seconds p50, p99, most": [share(refused, 0.5), share(refused, 0.99), share(refused, 1)],
+        "429 by the server's own clock, share within 0.1 s, 0.2 s": await within(at, 0.1, 0.2),
+        "the crowd itself late p99, most": [share(many.late, 0.99), share(many.late, 1)],
         "200 seconds p50, p99": [share(answered, 0.5), share(answered, 0.99)],
+        f"tokens a second, {ROWS} clients and {args.clients}": [round(few.speed, 1), round(many.speed, 1)],
         "quiet after": await quiet(at),
         "memory MiB before, after": [round(before / MIB), round(at.bytes / MIB)],
         "memory after / before": round(at.bytes / before, 3),
+        "load of the machine": round(os.getloadavg()[0], 1),
     }
 
 
+@dataclass(frozen=True)
+class Crowded:
+    """What a crowd saw, and how many tokens a second the server wrote meanwhile."""
+
+    seconds: dict[str, list[float]]
+    late: list[float]
+    speed: float
+
+
+async def crowd(at: Server, clients: int, seconds: float) -> Crowded:
+    """Clients of a process of their own, which costs little."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "request")
+        file.write_bytes(asking(at, 16))
+        words = [sys.executable, str(Path(__file__).with_name("crowd.py")), str(at.port), str(file)]
+        words += ["--clients", str(clients), "--seconds", str(seconds)]
+        before, began = (await gauges(at))["tokens"], time.monotonic()
+        process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+        told, _ = await process.communicate()
+        said = (await gauges(at))["tokens"] - before
+    return Crowded(**json.loads(told), speed=said / (time.monotonic() - began))
+
+
+async def within(at: Server, *bounds: float) -> list[float | None]:
+    """The shares of refused chats that the server answered within so many seconds, by its own histogram."""
+    text = (await send(at, head("GET", "/metrics"))).body.decode()
+    told = re.findall(r'^duomo_request_seconds_bucket\{le="([^"]+)",route="/v1/chat/completions",status="429"\} (\S+)', text, re.MULTILINE)
+    counts = {float(bound): float(count) for bound, count in told}
+    return [round(counts[bound] / counts[float("inf")], 4) if counts else None for bound in bounds]
+
+
+LEAVING: dict[str, tuple[int, int]] = {  # words of the question, and events that are read before the client goes; -1: none, it goes at once
+    "half a body": (4, -1),
+    "prompt being read": (300, -1),
+    "first token": (4, 1),
+    "in the middle": (4, 8),
+    "at the end": (4, 16),
+}
+
+
 async def leave(at: Server, args: argparse.Namespace) -> dict[str, object]:
-    """A hundred clients that go away: while they send, while they wait, while they are answered, at the end."""
-    data, random, extra, leaked = asking(at, 200, stream=True), Random(0), list[float](), 0
-    for number in range(100):
-        reader, writer = await asyncio.open_connection("127.0.0.1", at.port)
-        phase = number % 5
-        writer.write(data[: len(data) // 2] if phase == 0 else data)
-        with contextlib.suppress(TimeoutError, asyncio.IncompleteReadError):
-            if phase == 1:
-                await asyncio.sleep(random.random() * 0.02)
-            elif phase > 1:
-                await asyncio.wait_for(reader.readuntil(b"data: "), 20)
-                for _ in range(phase * 3 if phase < 4 else 0):
+    """Clients that go away in every phase of an answer of 17 tokens, each alone; then some that wait behind full rows."""
+    random, each, found = Random(0), args.leavers // (len(LEAVING) + 1), dict[str, object]()
+    for phase, (words, events) in LEAVING.items():
+        extra, leaked, data = list[float](), 0, asking(at, 17, True, "word " * words)
+        for _ in range(each):
+            reader, writer = await asyncio.open_connection("127.0.0.1", at.port)
+            writer.write(data[: len(data) // 2] if phase == "half a body" else data)
+            if events < 0:
+                await asyncio.sleep(random.random() * 0.3)
+            with contextlib.suppress(TimeoutError, asyncio.IncompleteReadError):
+                for _ in range(events):
                     await asyncio.wait_for(reader.readuntil(b"\n\n"), 20)
+            writer.transport.abort()
+            gone = (await gauges(at))["turns"]  # the server has read of its going when it answers this
+            leaked += not await quiet(at)
+            extra.append((await gauges(at))["turns"] - gone)
+        found[phase] = {"clients": each, "leaked": leaked, "steps after: most, mean": [max(extra), round(sum(extra) / each, 2)]}
+    return found | {"waiting behind full rows": await leave_line(at, each)}
+
+
+async def leave_line(at: Server, count: int) -> dict[str, object]:
+    """Clients that go while they wait: the line must be empty again before a row is."""
+    links = [await asyncio.open_connection("127.0.0.1", at.port) for _ in range(ROWS)]
+    for _, writer in links:
+        writer.write(asking(at, 2000, stream=True))
+    while (await gauges(at))["running"] < ROWS:
+        await asyncio.sleep(0.02)
+    left = 0
+    for _ in range(count):
+        _, writer = await asyncio.open_connection("127.0.0.1", at.port)
+        writer.write(asking(at, 17, stream=True))
+        while not (await gauges(at))["waiting"]:
+            await asyncio.sleep(0.01)
         writer.transport.abort()
-        gone = (await gauges(at))["turns"]  # the server has read of its going when it answers this
-        leaked += not await quiet(at)
-        extra.append((await gauges(at))["turns"] - gone)
-    return {"clients": 100, "leaked": leaked, "steps after the next answer: most": max(extra), "mean": round(sum(extra) / len(extra), 2)}
+        end = time.monotonic() + 1
+        while (waiting := (await gauges(at))["waiting"]) and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+        left += waiting > 0
+    running = (await gauges(at))["running"]
+    for _, writer in links:
+        writer.transport.abort()
+    return {"clients": count, "still in line after a second": left, "rows then": running, "leaked": not await quiet(at)}
 
 
 async def slow(at: Server, args: argparse.Namespace) -> dict[str, object]:
@@ -287,6 +354,7 @@ def main() -> None:
     parser.add_argument("model", nargs="?", default="runs/four-senses")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--clients", type=int, default=10 * (ROWS + WAITING))
+    parser.add_argument("--leavers", type=int, default=120)
     parser.add_argument("--only", default=",".join(PARTS))
     args = parser.parse_args()
     facts: dict[str, object] = {}

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 Content = list[dict[str, Any]]
+FAR = 200_000_000
+FRAGMENTS = "frag_keyframe+empty_moov+default_base_moof"
 
 
 def bombs() -> list[tuple[str, Content]]:
-    """Thirty, as the content of a message."""
+    """Thirty and more, as the content of a message."""
     return [(name, [picture(data)]) for name, data in pictures()] + [(name, [part]) for name, part in others()] + [
         ("many pictures", [picture(png(4000, 4000))] * 17),
         ("many parts", [{"type": "text", "text": "a"}] * 65),
@@ -52,6 +54,13 @@ def others() -> list[tuple[str, dict[str, Any]]]:
         ("a clip of 5000 x 5000", clip(film(5000, 1))),
         ("a clip that is cut", clip(film(16, 100)[:400])),
         ("noise as a clip", clip(b"\0\0\0\x18ftypmp42" + Random(2).randbytes(5000))),
+        ("a clip of more pictures than its header says", clip(film(16, 10_000, "matroska", 60_000))),
+        ("a clip of 4000 pictures a second", clip(film(16, 4000, rate=4000))),
+        ("a clip of 40 pictures of 4096 x 4096 in no time", clip(film(4096, 40, "matroska", 60_000))),
+        ("a clip whose table claims 200 million samples", clip(patched(film(16, 100), stsz=(1, FAR), stsc=(1, 1, FAR)))),
+        ("a clip whose fragment claims 200 million samples", clip(patched(film(16, 100, rate=100, flags=FRAGMENTS), trun=(1, FAR)))),
+        ("a GIF of 300000 pictures", clip(gif(1, 300_000))),
+        ("a WebP of 300 pictures of 4096 x 4096", clip(webp(4096, 300))),
         ("a playlist as a clip", clip(b"#EXTM3U\nfile:///etc/passwd\n")),
     ]
 
@@ -88,10 +97,27 @@ def png(width: int, height: int, data: bytes = b"", whole: bool = False) -> byte
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", sizes) + inside + chunk(b"IEND", b"")
 
 
-def gif(side: int) -> bytes:
-    """A header of this size, and almost nothing behind it."""
+def gif(side: int, count: int = 1) -> bytes:
+    """A header of this size, and pictures with almost nothing in them."""
     head = b"GIF89a" + struct.pack("<HHBBB", side, side, 0x80, 0, 0) + b"\0" * 6
-    return head + b"," + struct.pack("<HHHHB", 0, 0, side, side, 0) + b"\x02\x02\x44\x01\0;"
+    return head + (b"," + struct.pack("<HHHHB", 0, 0, side, side, 0) + b"\x02\x02\x44\x01\0") * count + b";"
+
+
+def webp(side: int, count: int) -> bytes:
+    """An animation of so many black pictures, each of a few bytes."""
+    from PIL import Image
+
+    file = BytesIO()
+    Image.new("RGB", (side, side)).save(file, "WEBP", lossless=True)
+    size = (side - 1).to_bytes(3, "little") * 2
+    frame = riff(b"ANMF", bytes(6) + size + (20).to_bytes(3, "little") + b"\0" + file.getvalue()[12:])
+    inside = riff(b"VP8X", b"\2\0\0\0" + size) + riff(b"ANIM", bytes(6)) + frame * count
+    return riff(b"RIFF", b"WEBP" + inside)
+
+
+def riff(name: bytes, body: bytes) -> bytes:
+    """A chunk of a WebP."""
+    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 
 
 def jpeg() -> bytes:
@@ -107,19 +133,30 @@ def wav(hours: int, rate: int = 16_000) -> bytes:
     return b"RIFF" + struct.pack("<I", (size + 36) % 2**32) + b"WAVEfmt " + form + b"data" + struct.pack("<I", size)
 
 
-def film(side: int, count: int) -> bytes:
+def film(side: int, count: int, form: str = "mp4", rate: int = 1000, flags: str = "") -> bytes:
     """A film of black pictures."""
     import av
 
     file, black_HWC = BytesIO(), np.zeros((side, side, 3), np.uint8)
-    with av.open(file, "w", format="mp4") as made:
-        stream: Any = made.add_stream("mpeg4", rate=Fraction(1000))
+    with av.open(file, "w", format=form, options={"movflags": flags} if flags else {}) as made:
+        stream: Any = made.add_stream("mpeg4", rate=Fraction(rate))
         stream.width = stream.height = side
         stream.pix_fmt = "yuv420p"
-        for _ in range(count):
-            made.mux(stream.encode(av.VideoFrame.from_ndarray(black_HWC, format="rgb24")))
+        frame = av.VideoFrame.from_ndarray(black_HWC, format="rgb24").reformat(format="yuv420p")
+        for number in range(count):
+            frame.pts, frame.time_base = number, Fraction(1, rate)
+            made.mux(stream.encode(frame))
         made.mux(stream.encode())
     return file.getvalue()
+
+
+def patched(data: bytes, **boxes: tuple[int, ...]) -> bytes:
+    """The same with other numbers in boxes of an MP4: behind their versions, or of a fragment from its version on."""
+    told = bytearray(data)
+    for name, numbers in boxes.items():
+        place = told.index(name.encode()) + (4 if name == "trun" else 8)
+        told[place : place + 4 * len(numbers)] = struct.pack(f">{len(numbers)}I", *numbers)
+    return bytes(told)
 
 
 VALUES = (

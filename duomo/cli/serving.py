@@ -17,8 +17,11 @@ class Serving:
     key_file: Annotated[Path | None, typer.Option(metavar="FILE", show_default=False, help="Keys, one a line; better than --key.")] = None
     host_name: Annotated[list[str] | None, typer.Option(show_default=False, help="A name that this server goes by.")] = None
     origin: Annotated[list[str] | None, typer.Option(metavar="URL", show_default=False, help="A site whose pages may ask.")] = None
-    memory: Annotated[float | None, typer.Option(min=0, show_default=False, help="GiB of open weights; half the machine's.")] = None
+    memory: Annotated[float | None, typer.Option(min=0, show_default=False, help="GiB of open models; half the machine's.")] = None
     rows: Annotated[int, typer.Option(min=1, max=256, help="How many answers of a model are written at once.")] = 16
     waiting: Annotated[int, typer.Option(min=1, max=10_000, help="How many requests of a model may wait.")] = 64
     tokens: Annotated[int, typer.Option(min=256, help="How many tokens a model holds, the same share for each row.")] = 32_768
     drain: Annotated[float, typer.Option(min=0, help="Seconds that running answers have left when the server ends.")] = 10.0
+    page: Annotated[bool, typer.Option(help="Build the page at /, where its package is installed: pip install 'duomo\\[page]'.")] = True
+    shelf: Annotated[Path | None, typer.Option(metavar="FOLDER", show_default=False, help="Files that the page answers from.")] = None
+    runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Runs whose curves and figures the page shows.")] = Path("runs")

@@ -1,16 +1,18 @@
 """duomo serve MODEL…: models behind the API that existing clients speak."""
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
-from duomo import checkpoint
 from duomo.commands.models import embedder, open_with_card
 from duomo.commands.subtitles import FORMATS
 from duomo.commands.transcribe import ears
+from duomo.commands.weighing import weigh
 from duomo.generate import Speaker
 from duomo.generate.continued import continuing
 from duomo.generate.script import script_of
@@ -21,16 +23,18 @@ from duomo.report import Report
 
 if TYPE_CHECKING:
     from duomo.checkpoint import Run
-    from duomo.serve.models import Hear, Offer, Served, Tell
+    from duomo.commands.rooms import House
+    from duomo.serve.limits import Limits
+    from duomo.serve.models import Hear, Models, Offer, Served, Tell
+    from duomo.serve.state import Page
 
 GIB = 2**30
 PACKAGES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
-SUFFIXES = (".safetensors", ".gguf", ".bin")  # of files that hold weights
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where a server listens, whom it lets in, how much it holds. `memory`: GiB of open weights; None: half of the machine's."""
+    """Where a server listens, whom it lets in, how much it holds. `memory`: GiB of open models; None: half of the machine's."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -43,9 +47,20 @@ class Settings:
     waiting: int = 64
     tokens: int = 32_768
     drain: float = 10.0
+    page: bool = True
+    shelf: Path | None = None
+    runs: Path = Path("runs")
 
 
-def run(folders: Sequence[Path], settings: Settings) -> Report:
+@dataclass(frozen=True)
+class Beside:
+    """What another command adds: functions for a tab of its own, by the tab's name, made in the page's house; who is told its address."""
+
+    more: Callable[["House"], Mapping[str, Any]]
+    started: Callable[[str], None]
+
+
+def run(folders: Sequence[Path], settings: Settings, beside: Beside | None = None) -> Report:
     """Serves until SIGTERM or Ctrl-C. Raises ValueError before anything listens: for a door that stands open, a port that is taken."""
     _need()
     from duomo.serve.access import door, hashed, read_keys
@@ -65,10 +80,40 @@ def run(folders: Sequence[Path], settings: Settings) -> Report:
     names, began = ", ".join(known.offers), _url(settings.host)
 
     def started(port: int) -> None:
-        print(f"serving {names} at {began}:{port}/v1 ({'with a key' if keys else 'without a key, for this machine alone'})", flush=True)
+        who, where = "with a key" if keys else "without a key, for this machine alone", f"{began}:{port}"
+        print(f"serving {names} at {where}/v1 ({who}){f'; the page: {where}/' if _wanted(settings) else ''}", flush=True)
+        if beside is not None:
+            beside.started(f"{began}:{port}/")
 
-    live(State(known, Limits(), metrics(), {name: FORMATS[name] for name in ("srt", "vtt")}), entrance, at, started)
+    with TemporaryDirectory(prefix="duomo-page-") as folder:
+        limits, forms = Limits(), {name: FORMATS[name] for name in ("srt", "vtt")}
+        places = {name: path for path, name in named(folders)}
+        page = _page(known, limits, places, settings, Path(folder), beside) if _wanted(settings) else None
+        live(State(known, limits, metrics(), forms, page, settings.page and page is None), entrance, at, started)
     return Report(f"serve {names}", lines=("ended",))
+
+
+def _wanted(settings: Settings) -> bool:
+    """Whether there is a page: it is wanted, and its package is installed."""
+    return settings.page and find_spec("gradio") is not None
+
+
+def _page(
+    known: "Models", limits: "Limits", places: Mapping[str, Path], settings: Settings, folder: Path, beside: Beside | None
+) -> "Page":  # fmt: skip
+    """The page. Raises ValueError for a shelf that is not there."""
+    if settings.shelf is not None and not settings.shelf.exists() and not (Path("shelves") / settings.shelf).exists():
+        raise ValueError(f"--shelf {settings.shelf}: no such folder, and no index of this name; `duomo index FOLDER` makes one")
+    from duomo.commands.rooms import House, abilities, jobs
+    from duomo.page.hall import hall
+    from duomo.serve.guard import noted
+    from duomo.serve.state import Page
+
+    able = {name: abilities(place) for name, place in places.items()}
+    house = House(known, limits, folder.resolve(), able, places, settings.shelf, settings.runs)
+    made = jobs(house, noted, bool(settings.key or settings.key_file))
+    front = hall(replace(made, more=beside.more(house)) if beside else made, upload_bytes=limits.body_bytes)
+    return Page(front, house.folder, front.end)
 
 
 def _need() -> None:
@@ -90,15 +135,8 @@ def offer(folder: Path, name: str, settings: Settings) -> "Offer":
     """A model that is opened when it is first asked for."""
     from duomo.serve.models import Offer
 
-    return Offer(name, weight(folder), lambda: opened(folder, settings))
-
-
-def weight(folder: Path) -> int:
-    """The bytes of a model's weights, as they lie on disk."""
-    if folder.is_file():
-        return folder.stat().st_size
-    place = checkpoint.latest(folder) or folder
-    return sum(path.stat().st_size for path in place.iterdir() if path.suffix in SUFFIXES and path.name != "optimizer.safetensors")
+    weight = weigh(folder, settings.rows, settings.tokens)
+    return Offer(name, weight.weights + weight.caches, lambda: opened(folder, settings), weight.caches)
 
 
 def opened(folder: Path, settings: Settings) -> "Served":
@@ -115,7 +153,7 @@ def served(run: "Run", settings: Settings) -> "Served":
 
     hear = _hearing(run) if AUDIO.name in cuts(run.recipe.model) else None
     if script_of(run.tokenizer) is not None:
-        return Served(hear=hear)
+        return Served(hear=hear, run=run)
     return _writing(run, settings, hear)
 
 
@@ -133,6 +171,7 @@ def _writing(run: "Run", settings: Settings, hear: "Hear | None") -> "Served":
         lambda text: marks + going.encode(text),
         lambda id: 0 <= id < tokenizer.vocab_size and id not in control,
         hear=hear,
+        run=run,
     )
 
 

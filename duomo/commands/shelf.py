@@ -59,7 +59,7 @@ def index(folder: Path, to: Path | None = None, model: str = MODEL) -> Report:
     maker = _maker(model)
     hearing = Hearing()
     kinds = readers(hearing.hear, SOUNDS)
-    listed = {_name(path, folder): path for path in files_in(folder)}
+    listed = {name_in(path, folder): path for path in files_in(folder)}
     known = {name: path for name, path in listed.items() if path.suffix.lower() in kinds}
     if not listed and old is None:
         raise ValueError(f"{folder}: {NOTHING}; it is empty")
@@ -260,7 +260,8 @@ def _quoted(quote: Quote) -> dict[str, object]:
     return {"text": quote.text, "file": passage.file, passage.place: number if number % 1 else int(number), "head": passage.head}
 
 
-def _name(path: Path, folder: Path) -> str:
+def name_in(path: Path, folder: Path) -> str:
+    """What a file is called inside its folder."""
     name = path.relative_to(folder).as_posix() if path != folder else path.name
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 

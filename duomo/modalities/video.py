@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 Shot = tuple[float, Callable[[], np.ndarray]]  # the second at which a frame gives way to the next, and how to get its pixels
+Sized = tuple[float, int, Callable[[], np.ndarray]]  # the same, with how many pixels were decoded
 WANTED = "an MP4, WebM, GIF or WebP clip"
 TICK = 1e-3  # seconds; WebM rounds its times to milliseconds
 CLOCK = 90_000  # ticks a second in the files we write
+MOST_RATE = 1000  # pictures a second; what has more of them is made to keep a decoder busy
+MOST_DENSE = 2**29  # pixels a second: 4K has as many at 60 pictures a second
 QUALITY = {
     "libx264": {"preset": "ultrafast", "crf": "18", "threads": "1"},
     "mpeg4": {"qmin": "2", "qmax": "4", "threads": "1"},  # a build without x264
@@ -45,10 +49,11 @@ def read(value: Path | bytes, recipe: CutRecipe) -> Clip:
     """What is on the screen at 0, 1 / rate, 2 / rate … seconds, up to `size[0]` frames; slow clips repeat, fast ones skip.
 
     Frames are upright, on white where transparent, and at most twice as large as the cut keeps. Raises ValueError for a
-    damaged, unknown or truncated file, one without pictures, and one of more than 16 megapixels.
+    damaged, unknown or truncated file, one without pictures, one of more than 16 megapixels, and one of more pictures a second than
+    any camera takes, whatever its header says.
     """
     with reading(value, WANTED) as file:
-        frames = _sampled(_shots(file, recipe), recipe)
+        frames = _sampled(_bounded(_shots(file, recipe)), recipe)
         return Clip(np.stack(frames), np.arange(len(frames)) / recipe.rate)
 
 
@@ -58,7 +63,15 @@ def shots(value: Path | bytes, recipe: CutRecipe) -> Iterator[Shot]:
     Raises ValueError as `read` does, where the damage begins.
     """
     with reading(value, WANTED) as file:
-        yield from _shots(file, recipe)
+        for end, _, show in _shots(file, recipe):
+            yield end, show
+
+
+def refuse_dense(frames: int, pixels: int, seconds: float) -> None:
+    """Raises Unreadable for more pictures, or more pixels, than so many seconds of any film have; less than a half counts as one."""
+    lasts = max(0.5, seconds)
+    if frames > MOST_RATE * lasts or pixels > MOST_DENSE * lasts:
+        raise Unreadable("more pictures a second, or larger ones, than any film has; export it at a lower rate or size")
 
 
 def seconds(value: Path | bytes) -> float:
@@ -108,7 +121,16 @@ def write(clip: Clip) -> bytes:
     return file.getvalue()
 
 
-def _shots(file: BinaryIO, recipe: CutRecipe) -> Iterator[Shot]:
+def _bounded(shots: Iterable[Sized]) -> Iterator[Shot]:
+    """The same shots, as long as they are no more than a film's: what is decoded is counted, for headers lie."""
+    pixels = 0
+    for frames, (end, size, show) in enumerate(shots, 1):
+        pixels += size
+        refuse_dense(frames, pixels, end)
+        yield end, show
+
+
+def _shots(file: BinaryIO, recipe: CutRecipe) -> Iterator[Sized]:
     head = file.read(12)
     file.seek(0)
     if head[:4] == b"GIF8" or head[:4] + head[8:] == b"RIFFWEBP":
@@ -132,23 +154,26 @@ def _sampled(shots: Iterable[Shot], recipe: CutRecipe) -> list[np.ndarray]:
     return frames
 
 
-def _flipbook(file: BinaryIO, recipe: CutRecipe) -> Iterator[Shot]:
+def _flipbook(file: BinaryIO, recipe: CutRecipe) -> Iterator[Sized]:
     """The frames of an animated GIF or WebP; like browsers, 0.1 s for those that name no time."""
     picture = open_picture(file, ("GIF", "WEBP"))
     end = 0.0
-    for index in range(getattr(picture, "n_frames", 1)):
-        picture.seek(index)
+    for index in count():  # how many there are, a GIF tells only to who goes through all of it
+        try:
+            picture.seek(index)
+        except EOFError:
+            return
         picture.load()  # some formats know the duration only now
         delay = picture.info.get("duration", 0) / 1000
         end += delay if delay > 0.01 else 0.1
-        yield end, partial(_page, picture, recipe)  # asked for before the next page is turned, or never
+        yield end, math.prod(picture.size), partial(_page, picture, recipe)  # asked for before the next page is turned, or never
 
 
 def _page(picture: "Picture", recipe: CutRecipe) -> np.ndarray:
     return fit(flatten(picture), _room(recipe), largest=1)
 
 
-def _film(file: BinaryIO, container: str, recipe: CutRecipe) -> Iterator[Shot]:
+def _film(file: BinaryIO, container: str, recipe: CutRecipe) -> Iterator[Sized]:
     """The frames of a film. The container's format is named, so that no playlist can make the decoder open other files or addresses."""
     import av
 
@@ -162,7 +187,7 @@ def _film(file: BinaryIO, container: str, recipe: CutRecipe) -> Iterator[Shot]:
         stream.codec_context.thread_count = 1  # loaders already run side by side
         end, slack = 0.0, max(0.5, 1 / recipe.rate)
         for end, frame in _ends(film, stream):
-            yield end, partial(_pixels, frame, recipe)
+            yield end, frame.width * frame.height, partial(_pixels, frame, recipe)
         if end + slack < (promised := _promised(film, stream)):
             raise Unreadable(f"the clip is truncated: {end:.1f} of {promised:.1f} seconds are there; copy it again")
 

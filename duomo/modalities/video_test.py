@@ -12,7 +12,7 @@ from PIL import Image
 
 from duomo.modalities.audio import to_wav
 from duomo.modalities.image import IMAGE
-from duomo.modalities.video import VIDEO, Clip
+from duomo.modalities.video import VIDEO, Clip, refuse_dense
 from duomo.recipe import CutRecipe
 
 CUT = VIDEO.default
@@ -158,6 +158,28 @@ def test_refuses_frames_of_many_pixels():
     data = VIDEO.write(Clip(np.zeros((1, 4200, 4200, 3), np.uint8), np.zeros(1)))
     with pytest.raises(ValueError, match="16 megapixels"):
         VIDEO.read(data, CUT)
+
+
+def hurried(rate: int, count: int) -> bytes:
+    """Black pictures, so many a second."""
+    file, black = BytesIO(), av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24").reformat(format="yuv420p")
+    with av.open(file, "w", format="matroska") as film:
+        stream = film.add_stream("mpeg4", rate=rate)
+        stream.height, stream.width, stream.pix_fmt = 16, 16, "yuv420p"
+        for number in range(count):
+            black.pts, black.time_base = number, Fraction(1, rate)
+            film.mux(stream.encode(black))
+        film.mux(stream.encode())
+    return file.getvalue()
+
+
+def test_refuses_more_pictures_a_second_than_any_film_has_whatever_its_header_says():
+    assert len(VIDEO.read(hurried(240, 800), CUT).frames_LHWC) == 12
+    with pytest.raises(ValueError, match="more pictures a second, or larger ones, than any film has"):
+        VIDEO.read(hurried(60_000, 1200), CUT)
+    refuse_dense(240, 240 * 3840 * 2160, 4.0)
+    with pytest.raises(ValueError, match="more pictures a second, or larger ones"):
+        refuse_dense(33, 33 * 2**24, 0.1)
 
 
 def test_large_frames_are_reduced_while_reading():

@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
@@ -11,12 +12,12 @@ from urllib.parse import urlsplit
 
 from duomo.serve.fault import Fault
 
-Access = Literal["open", "key"]
+Access = Literal["open", "key", "page"]  # for everybody; with a key; with a key, or the cookie of a browser that showed one
 SHORTEST, FEWEST = 24, 10  # characters of a key, and different ones among them
 HASHED = "sha256:"
 LOCAL = ("localhost", "127.0.0.1", "::1")
 NEW = "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-CONTENT = {"json": "application/json", "form": "multipart/form-data"}
+CONTENT = {"json": "application/json", "form": "multipart/form-data", "fields": "application/x-www-form-urlencoded"}
 SECURE: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -25,6 +26,28 @@ SECURE: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
+}
+POLICIES: Mapping[str, Mapping[str, str]] = {  # what differs from SECURE, by the kind of a route
+    "api": {},
+    "form": {
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'",
+        "Referrer-Policy": "same-origin",  # or a browser would send the form with Origin: null
+    },
+    "page": {  # Gradio fills its templates by `Function`; what a text would smuggle in, an inline script or handler, is not run
+        "Content-Security-Policy": "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
+        "worker-src 'self' blob:; frame-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
+        "Referrer-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(self)",
+    },
+    "asset": {"Cache-Control": "private, max-age=86400"},  # scripts and styles of the page, the same for everybody
+    "view": {  # pages that other commands make: they run, but reach nothing, and have no origin
+        "Content-Security-Policy": "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+        "img-src data:; media-src data:; frame-ancestors 'self'",
+        "X-Frame-Options": "SAMEORIGIN",
+    },
+    "file": {"Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'self'"},  # what somebody sent, or a model made
 }
 
 
@@ -51,7 +74,7 @@ class Door:
     def check_key(self, authorization: str | None, access: Access) -> None:
         """Raises Fault where a key is wanted, and none of ours was given. Every key is compared, in constant time."""
         if access == "open" or not self.keys:
-            return
+            return  # of a page, the guard has looked for a cookie before
         scheme, _, given = (authorization or "").partition(" ")
         digest = hashlib.sha256(given.strip().encode(errors="replace")).digest()
         found = [compare_digest(digest, key) for key in self.keys]
@@ -111,6 +134,18 @@ def check_content(takes: str | None, given: str | None, encoding: str | None) ->
     charset = rest.lower().partition("charset=")[2].strip(' "')
     if (takes == "json" and charset not in ("", "utf-8")) or (encoding or "identity").lower() != "identity":
         raise Fault(415, "send the body in UTF-8 and not compressed", code="wrong_content_type")
+
+
+def chinese(accept_language: str | None) -> bool:
+    """Whether a browser would rather read Chinese than English, by its Accept-Language."""
+    best = {"zh": 0.0, "en": 0.0}
+    for place, one in enumerate((accept_language or "").lower()[:500].split(",")):
+        tag, _, weight = one.strip().partition(";q=")
+        name = tag.split("-")[0]
+        if name in best:
+            worth = float(weight) if re.fullmatch(r"[01](\.\d{0,3})?", weight) else 1.0
+            best[name] = max(best[name], worth - 1e-4 * place)
+    return best["zh"] > best["en"]
 
 
 def name_of(host: str) -> str:

@@ -1,5 +1,6 @@
 """App: the routes of the table as a FastAPI application behind its guard."""
 
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -11,6 +12,9 @@ from starlette.exceptions import HTTPException
 from duomo.serve import fields
 from duomo.serve.access import CONTENT, Door
 from duomo.serve.fault import Fault
+from duomo.serve.fence import Fence
+from duomo.serve.front import absent
+from duomo.serve.gate import Gate
 from duomo.serve.guard import Guard
 from duomo.serve.routes import ROUTES, Handler, Route
 from duomo.serve.state import State
@@ -24,15 +28,22 @@ def app_of(state: State) -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _failed)
     for route in ROUTES:
+        if not route.handler:
+            continue  # the page's own
         add = partial(app.add_api_route, route.path, _handler(route), response_model=None)
         for method in route.methods:
-            add(methods=[method], openapi_extra=_body(route), include_in_schema=method != "HEAD")
+            add(methods=[method], openapi_extra=_body(route), include_in_schema=method != "HEAD" and route.policy == "api")
+    if state.page is None:
+        app.add_api_route("/", absent, methods=["GET", "HEAD"], include_in_schema=False, response_model=None)
+    else:
+        app.mount("/", Fence(state.page, state.limits))
     return app
 
 
 def guarded(state: State, door: Door) -> Guard:
     """What uvicorn runs."""
-    return Guard(app_of(state), door, state.limits, state.metrics)
+    state = replace(state, door=door)
+    return Guard(Gate(app_of(state), state.models), door, state.limits, state.metrics, state.sessions)
 
 
 def _handler(route: Route) -> Handler:
@@ -43,7 +54,7 @@ def _handler(route: Route) -> Handler:
 
 def _body(route: Route) -> dict[str, Any] | None:
     """What the description of the API says of a route's body."""
-    if route.takes is None:
+    if route.takes is None or route.policy != "api":
         return None
     if route.takes == "json":
         schema = getattr(fields, route.fields).model_json_schema()

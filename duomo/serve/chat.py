@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from fastapi import Request as HttpRequest
 from fastapi.responses import Response
 
+from duomo.sample import Sample
 from duomo.serve.fault import Fault
 from duomo.serve.fields import Chat, read_fields
+from duomo.serve.limits import Limits
 from duomo.serve.messages import conversation
 from duomo.serve.queue import Piece, Request
-from duomo.serve.state import State, json_of, state_of
+from duomo.serve.state import json_of, state_of
 from duomo.serve.structured import schema_of
 from duomo.serve.writing import Job, drawn, finish, respond, sampling_of, usage_of, writer
 
@@ -53,7 +55,8 @@ async def chat(http: HttpRequest) -> Response:
     asked = read_fields(Chat, await json_of(http))
     if asked.top_logprobs and not asked.logprobs:
         raise Fault(400, "top_logprobs: wants logprobs to be true as well", "top_logprobs", "invalid_value")
-    sample, usage = conversation(asked.messages, state.limits), usage_of(asked)
+    state.models.refuse_full(asked.model)
+    sample, usage = await _read(asked, state.limits), usage_of(asked)
     lease = await state.models.take(asked.model)
     try:
         request = Request(
@@ -63,19 +66,25 @@ async def chat(http: HttpRequest) -> Response:
             deadline=time.monotonic() + state.limits.request_seconds,
         )
         writer(lease.served, asked.model)
-        requests = await asyncio.to_thread(_guided, request, asked, lease.served, state)
+        requests = await _guided(request, asked, lease.served, state.limits)
     except BaseException:
         lease.give_back()
         raise
     return await respond(http, state.models, lease, Job(ChatShape(bool(asked.logprobs)), asked.model, requests, bool(asked.stream), usage))
 
 
-def _guided(request: Request, asked: Chat, served: "Served", state: State) -> Sequence[Request]:
-    schema = schema_of(asked.response_format, state.limits.schema_characters)
-    if schema is None or served.guides is None:
+async def _read(asked: Chat, limits: Limits) -> Sample:
+    """The conversation. What holds files is read in a thread: the others' requests do not wait for a decoder."""
+    plain = all(isinstance(one, dict) and isinstance(one.get("content"), str) for one in asked.messages)
+    return conversation(asked.messages, limits) if plain else await asyncio.to_thread(conversation, asked.messages, limits)
+
+
+async def _guided(request: Request, asked: Chat, served: "Served", limits: Limits) -> Sequence[Request]:
+    """The requests, each with its own grammar where a schema is given, which takes up to a second to read: in a thread."""
+    schema, guides = schema_of(asked.response_format, limits.schema_characters), served.guides
+    if schema is None or guides is None:
         return drawn(request, asked.n or 1, lambda: None)
-    guides = served.guides
-    return drawn(request, asked.n or 1, lambda: guides.guide(schema))
+    return await asyncio.to_thread(drawn, request, asked.n or 1, lambda: guides.guide(schema))
 
 
 def _token(one: "TokenLogprob") -> dict[str, Any]:

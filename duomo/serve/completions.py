@@ -52,6 +52,7 @@ async def complete(http: HttpRequest) -> Response:
     """Continuations of one text or of several, `n` of each."""
     state = state_of(http)
     asked = read_fields(Completion, await json_of(http))
+    state.models.refuse_full(asked.model)
     usage = usage_of(asked)
     lease = await state.models.take(asked.model)
     try:

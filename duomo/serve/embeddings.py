@@ -2,8 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from fastapi import Request
@@ -16,6 +15,9 @@ from duomo.serve.limits import Limits
 from duomo.serve.models import Served
 from duomo.serve.state import json_of, state_of
 
+if TYPE_CHECKING:
+    from duomo.vectors import Embedder
+
 KINDS = ("query", "passage")
 
 
@@ -26,8 +28,14 @@ async def embed(http: Request) -> Response:
     texts, coded = texts_of(asked, state.limits), asked.encoding_format or "float"
     if coded not in ("float", "base64"):
         raise Fault(400, "encoding_format: is float or base64", "encoding_format", "invalid_value")
-    async with state.models.use(asked.model) as served, state.models.turn(asked.model, state.limits.waiting):
-        vectors_ND, tokens = await while_there(http, asyncio.to_thread(_vectors, served, asked, texts))
+    async with state.models.use(asked.model) as served:
+        made, turn = _embedder(served, asked), state.models.turn(asked.model, state.limits.waiting)
+        kind, desk = asked.input_type or KINDS[1], state.models.held[asked.model].desk
+        try:
+            vectors_ND = await while_there(http, desk.vectors(made.embed, texts, kind, turn))
+        except ValueError as error:
+            raise Fault(400, f"input: {error}", "input", "invalid_value") from error
+        tokens = await asyncio.to_thread(lambda: sum(len(made.tokenizer.encode(text)) for text in texts))
     rows = (_coded(vector_D, coded) for vector_D in vectors_ND)
     data = [{"object": "embedding", "index": number, "embedding": row} for number, row in enumerate(rows)]
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
@@ -44,8 +52,8 @@ def texts_of(asked: Embeddings, limits: Limits) -> list[str]:
     return given
 
 
-def _vectors(served: Served, asked: Embeddings, texts: Sequence[str]) -> tuple[np.ndarray, int]:
-    """(N, D) and the number of tokens. Raises Fault for a model that makes none, and a text that it can not read."""
+def _embedder(served: Served, asked: Embeddings) -> "Embedder":
+    """What makes the vectors. Raises Fault for a model that makes none, and for vectors of another form."""
     made = served.embedder
     if made is None:
         raise Fault(400, f"model {asked.model!r} makes no sentence vectors; one such as e5 does", "model", "model_not_suitable")
@@ -54,11 +62,7 @@ def _vectors(served: Served, asked: Embeddings, texts: Sequence[str]) -> tuple[n
         raise Fault(400, f"dimensions: this model's vectors have {dim}, and are not cut", "dimensions", "invalid_value")
     if asked.input_type is not None and asked.input_type not in KINDS:
         raise Fault(400, f"input_type: is {' or '.join(KINDS)}", "input_type", "invalid_value")
-    try:
-        vectors_ND = made.embed(texts, asked.input_type or KINDS[1])
-    except ValueError as error:
-        raise Fault(400, f"input: {error}", "input", "invalid_value") from error
-    return vectors_ND, sum(len(made.tokenizer.encode(text)) for text in texts)
+    return made
 
 
 def _coded(vector_D: np.ndarray, coded: str) -> Any:

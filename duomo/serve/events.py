@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from duomo.serve.fault import Fault
 
 if TYPE_CHECKING:
-    from duomo.serve.queue import Piece
+    from duomo.serve.queue import Piece, Pieces
 
 T = TypeVar("T")
 DONE = "data: [DONE]\n\n"
@@ -35,12 +35,17 @@ class Events(StreamingResponse):
         finally:
             self.close()
 
+    async def listen_for_disconnect(self, receive: Any) -> None:
+        """As the base does; the row is free at once, not when all that wrote to the client has been ended."""
+        await super().listen_for_disconnect(receive)
+        self.close()
+
 
 @dataclass(eq=False)
 class Answers:
     """Several answers that are found at once. `chores` keeps what `close` leaves to be done."""
 
-    streams: "Sequence[AsyncIterator[Piece]]"
+    streams: "list[Pieces]"
     chores: "set[asyncio.Task[Any]]"
     waiting: "dict[asyncio.Task[Piece | None], int]" = field(default_factory=dict)
 
@@ -60,23 +65,23 @@ class Answers:
         self.waiting[asyncio.ensure_future(_next(self.streams[number]))] = number
 
     def close(self) -> None:
-        """Ends what is still going on; nothing is awaited, so that it works where the client has gone."""
+        """Ends what is still going on, its rows first; nothing is awaited, so that it works where the client has gone."""
+        for stream in self.streams:
+            stream.close()
         for task in self.waiting:
             task.cancel()
-        task = asyncio.ensure_future(_closed(self.streams, list(self.waiting)))
-        self.chores.add(task)
-        task.add_done_callback(self.chores.discard)
+        if self.waiting:
+            task = asyncio.ensure_future(_ended(list(self.waiting)))
+            self.chores.add(task)
+            task.add_done_callback(self.chores.discard)
 
 
-async def _next(stream: "AsyncIterator[Piece]") -> "Piece | None":
+async def _next(stream: "Pieces") -> "Piece | None":
     return await anext(stream, None)
 
 
-async def _closed(streams: "Sequence[AsyncIterator[Piece]]", tasks: "Sequence[asyncio.Task[Any]]") -> None:
-    await asyncio.gather(*tasks, return_exceptions=True)
-    for stream in streams:
-        if (close := getattr(stream, "aclose", None)) is not None:
-            await close()
+async def _ended(tasks: "Sequence[asyncio.Task[Any]]") -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)  # or asyncio would complain that nobody asked what became of them
 
 
 async def while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:

@@ -29,6 +29,11 @@ def busy(message: str, seconds: float) -> Fault:
     return Fault(429, message, code="rate_limit_exceeded", headers={"Retry-After": str(max(1, round(seconds + 0.5)))})
 
 
+def crowded(seconds: float) -> Fault:
+    """429 of a queue that is full."""
+    return busy("too many requests wait already; come again", seconds)
+
+
 def one_line(message: object) -> str:
     """A message on one line, of bounded length, without signs that JSON or a terminal could not show."""
     words = " ".join(str(message).encode(errors="replace").decode().split())

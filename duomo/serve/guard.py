@@ -3,18 +3,20 @@
 import asyncio
 import json
 import logging
+import secrets
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from duomo.serve.access import SECURE, Door, check_content
+from duomo.serve.access import POLICIES, SECURE, Door, check_content
 from duomo.serve.fault import Fault, busy
 from duomo.serve.limits import Limits
 from duomo.serve.metrics import Metrics
-from duomo.serve.routes import Route, route_of
+from duomo.serve.routes import ROUTES, Route, route_of
+from duomo.serve.sessions import Sessions, token_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -32,6 +34,7 @@ class Guard:
     door: Door
     limits: Limits
     metrics: Metrics
+    sessions: Sessions = field(default_factory=Sessions)
     held: int = 0
     log: logging.Logger = field(default_factory=lambda: logging.getLogger(LOG))
 
@@ -41,7 +44,7 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
-        began, route = time.monotonic(), route_of(scope["path"])
+        began, route = time.monotonic(), route_of(scope["path"], scope["method"])
         passage = Passage(self, scope, receive, send, route)
         try:
             await passage.through()
@@ -68,6 +71,7 @@ class Passage:
     came: int = 0  # bytes of the body
     due: float = 0.0
     more: bool = True
+    nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))  # what scripts of the page itself bear
 
     async def through(self) -> None:
         """Checks the head, then calls the app; the bytes of a body count as held until it is answered."""
@@ -76,7 +80,7 @@ class Passage:
             if origin is not None and self.scope["method"] == "OPTIONS":
                 await self._answer(204, b"", _preflight(origin))
                 return
-            await self.guard.app(self.scope, self.receive, self.send)
+            await self.guard.app(dict(self.scope) | {"duomo.nonce": self.nonce}, self.receive, self.send)
         except Fault as fault:
             await self._fail(fault)
         except Exception as error:  # of the app, which has answered; where it has not, uvicorn closes the connection
@@ -93,20 +97,42 @@ class Passage:
         origin = _one(heads, b"origin")
         door.check_origin(origin, host or "", None if self.scope["method"] == "GET" else _one(heads, b"sec-fetch-site"))
         listed = origin if origin in door.origins else None
-        if listed is not None and self.scope["method"] == "OPTIONS":
+        if listed is not None and self.scope["method"] == "OPTIONS" and not (self.route and self.route.access == "page"):
             return listed
-        door.check_key(_one(heads, b"authorization"), self.route.access if self.route else "key")
+        self._check_asker(listed)
         if self.route is None:
             raise Fault(404, "no such route; GET /v1/models is one", code="unknown_route")
         if self.scope["method"] not in self.route.methods:
-            allow = ", ".join(self.route.methods)
+            allow = ", ".join(dict.fromkeys(method for one in ROUTES if one.path == self.route.path for method in one.methods))
             raise Fault(405, f"this route takes {allow}", code="wrong_method", headers={"Allow": allow})
         check_content(self.route.takes, _one(heads, b"content-type"), _one(heads, b"content-encoding"))
         length = _one(heads, b"content-length") or "0"
-        if length.isdigit() and len(length) < 20 and int(length) > self.guard.limits.body_bytes:
-            raise _too_large(self.guard.limits)
+        if length.isdigit() and len(length) < 20 and int(length) > self.most:
+            raise _too_large(self.most)
         self.due = time.monotonic() + self.guard.limits.body_seconds
         return listed
+
+    def _check_asker(self, listed: str | None) -> None:
+        """Raises Fault for who shows neither a key nor, on the page's own routes, the cookie of a session.
+
+        A cookie counts for the page alone, and for nobody who comes from another site, listed or not: a browser sends it unasked.
+        """
+        heads, access = self.scope["headers"], self.route.access if self.route else "key"
+        if access == "page" and listed is not None:
+            raise Fault(403, "the page is for browsers at this address; other sites may use /v1", code="unknown_origin")
+        if access == "page" and self.guard.sessions.known(token_of(_cookies(heads))):
+            return
+        try:
+            self.guard.door.check_key(_one(heads, b"authorization"), access)
+        except Fault as fault:
+            asks = self.route is not None and self.route.path == "/" and _one(heads, b"authorization") is None
+            raise Fault(303, "log in", code="login", headers={"Location": "/login"}) if asks else fault from None
+
+    @property
+    def most(self) -> int:
+        """How many bytes a body may have."""
+        own = self.route.most if self.route else None
+        return self.guard.limits.body_bytes if own is None else min(own, self.guard.limits.body_bytes)
 
     async def receive(self) -> Message:
         """The app's `receive`: counts bytes, and waits no longer than a body of this size may take."""
@@ -122,8 +148,8 @@ class Passage:
         size = len(message.get("body", b""))
         self.came += size
         self._hold(size)
-        if self.came > limits.body_bytes:
-            raise _too_large(limits)
+        if self.came > self.most:
+            raise _too_large(self.most)
         if self.guard.held > limits.held_bytes:
             raise busy("too much is being read at once; come again", 1)
         return message
@@ -133,10 +159,17 @@ class Passage:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             origin = _one(self.scope["headers"], b"origin")
-            own = dict(SECURE) | (_shared(origin) if origin in self.guard.door.origins else {})
-            message["headers"] = [*message.get("headers", []), *_raw(own)]
+            own = dict(SECURE) | (_shared(origin) if origin in self.guard.door.origins else {}) | dict(self._policy())
+            kept = _others(message.get("headers", []), own, self.route is not None and self.route.access == "page")
+            message["headers"] = [*kept, *_raw(own)]
         async with asyncio.timeout(self.guard.limits.send_seconds):
             await self.inner_send(message)
+
+    def _policy(self) -> Mapping[str, str]:
+        """What differs for this route; errors are not kept."""
+        policy = POLICIES[self.route.policy] if self.route else {}
+        made = {name: value.replace("{nonce}", self.nonce) for name, value in policy.items()}
+        return made if self.status < 400 else {name: value for name, value in made.items() if name != "Cache-Control"}
 
     async def _fail(self, fault: Fault) -> None:
         headers = {"Content-Type": "application/json", **fault.headers}
@@ -152,8 +185,21 @@ class Passage:
         self.guard.metrics.bytes_held.set(self.guard.held)
 
 
-def _too_large(limits: Limits) -> Fault:
-    return Fault(413, f"the body is larger than {limits.body_bytes / 2**20:.0f} MiB; send less", code="body_too_large")
+def _too_large(most: int) -> Fault:
+    size = f"{most / 2**20:.0f} MiB" if most >= 2**20 else f"{most:,} bytes"
+    return Fault(413, f"the body is larger than {size}; send less", code="body_too_large")
+
+
+def _cookies(heads: list[tuple[bytes, bytes]]) -> str:
+    """All of them: HTTP/2 proxies may send several headers."""
+    return "; ".join(value.decode("latin-1") for key, value in heads if key == b"cookie")
+
+
+def _others(heads: Iterable[tuple[bytes, bytes]], own: Mapping[str, str], page: bool) -> list[tuple[bytes, bytes]]:
+    """An app's headers without those that the guard sets; of the page also without its own word on who else may read."""
+    names = {name.lower().encode() for name in own}
+    kept = [(key, value) for key, value in heads if key.lower() not in names]
+    return [(key, value) for key, value in kept if not (page and key.lower().startswith(b"access-control-"))]
 
 
 def _one(heads: list[tuple[bytes, bytes]], name: bytes) -> str | None:
@@ -181,6 +227,11 @@ def _places(error: BaseException) -> str:
     """Where a fault came from, without its text."""
     frames = reversed(traceback.extract_tb(error.__traceback__)[-8:])
     return " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)
+
+
+def noted(error: BaseException) -> None:
+    """Logs where a fault of ours came from, without its text."""
+    logging.getLogger(LOG).error("%s: %s", type(error).__name__, _places(error))
 
 
 def logged(level: int = logging.INFO) -> None:

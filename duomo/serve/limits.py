@@ -32,3 +32,5 @@ class Limits:
     clip_frames: int = 18_000  # of a film, as its header tells
     waiting: int = 16  # calls for embeddings or transcripts that may wait for one model
     schema_characters: int = 32_768
+    page_bytes: int = 2048 * MIB  # of files that people sent to the page, and that it made for them
+    page_seconds: float = 3600.0  # that they are kept

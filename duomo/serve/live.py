@@ -19,13 +19,18 @@ class Draining(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, state: State) -> None:
         super().__init__(config)
-        self.models = state.models
+        self.models, self.page = state.models, state.page
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As the base does."""
-        drained = asyncio.ensure_future(self.models.drain())
+        drained = asyncio.ensure_future(self._drain())
         await super().shutdown(sockets)
         await drained
+
+    async def _drain(self) -> None:
+        await self.models.drain()
+        if self.page is not None:
+            self.page.end()
 
 
 def server_of(state: State, door: Door) -> Draining:

@@ -3,11 +3,16 @@
 import base64
 import struct
 import zlib
+from io import BytesIO
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
+from PIL import Image
 
 from duomo.sample import Part
+from duomo.serve.clips import refuse_long
 from duomo.serve.fault import Fault
 from duomo.serve.limits import Limits
 from duomo.serve.messages import conversation
@@ -109,6 +114,55 @@ def test_numbers_have_bounds():
     assert "at most 2" in refused(user(*[{"type": "text", "text": "a"}] * 3), few)
     assert "more than 1 files" in refused(user(picture, picture), few)
     assert "10 characters" in refused([{"role": "user", "content": "a" * 11}], few)
+
+
+def clip(data):
+    return user({"type": "video_url", "video_url": {"url": url(data, "video/mp4")}})
+
+
+def film(count=10, **options):
+    """An MP4 of small black pictures."""
+    file = BytesIO()
+    with av.open(file, "w", format="mp4", options=options) as made:
+        stream = made.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 16, 16, "yuv420p"
+        for _ in range(count):
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")))
+        made.mux(stream.encode())
+    return file.getvalue()
+
+
+LYING = {"stsz": (8, (1, 3_000_000)), "trun": (4, (1, 3_000_000))}  # where in the box, and what it claims: less than 100 MB, for a test
+
+
+@pytest.mark.parametrize("box", LYING)
+def test_tables_that_claim_more_than_there_is_are_refused_before_a_decoder_makes_room(box):
+    whole = film() if box == "stsz" else film(movflags="frag_keyframe+empty_moov+default_base_moof")
+    assert conversation(clip(whole), LIMITS)
+    place, numbers = LYING[box]
+    place += whole.index(box.encode())
+    assert "more than 2,000,000 samples" in refused(clip(whole[:place] + struct.pack(">II", *numbers) + whole[place + 8 :]))
+
+
+def test_what_stands_in_the_media_itself_is_no_table():
+    words = b"stsz" + bytes(4) + struct.pack(">II", 1, 3_000_000)
+    whole = film()
+    end = whole.index(b"mdat") + 4
+    size = int.from_bytes(whole[end - 8 : end - 4], "big") + len(words)
+    longer = whole[: end - 8] + struct.pack(">I", size) + b"mdat" + whole[end : end - 8 + size - len(words)] + words
+    refuse_long(longer + whole[end - 8 + size - len(words) :], 10)
+
+
+def test_an_animation_is_counted_without_decoding_it():
+    pages = [Image.new("RGB", (8, 8), (number, 0, 255 - number)) for number in range(0, 250, 10)]
+    file = BytesIO()
+    pages[0].save(file, "GIF", save_all=True, append_images=pages[1:], comment=b"a" * 700)
+    assert conversation(clip(file.getvalue()), Limits(clip_frames=25))
+    assert "a clip of 25 pictures, at most 24" in refused(clip(file.getvalue()), Limits(clip_frames=24))
+    large = BytesIO()
+    pages = [Image.new("P", (4000, 4000), number) for number in range(10)]
+    pages[0].save(large, "GIF", save_all=True, append_images=pages[1:])
+    assert "134 million pixels in all" in refused(clip(large.getvalue()))
 
 
 def test_a_long_clip_is_refused_by_its_header():

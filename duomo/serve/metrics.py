@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+SECONDS = (0.01, 0.03, 0.1, 0.2, 0.3, 1, 3, 10, 30, 100)
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Metrics:
     def count(self, route: str, status: int, seconds: float) -> None:
         """A request that is over."""
         self.requests.labels(route, str(status)).inc()
-        self.seconds.labels(route).observe(seconds)
+        self.seconds.labels(route, str(status)).observe(seconds)
 
-    def text(self, queues: Mapping[str, Mapping[str, float]], weights: int) -> bytes:
-        """Everything, with what the queues of the open models tell of themselves and the bytes of their weights."""
+    def text(self, queues: Mapping[str, Mapping[str, float]], held: int) -> bytes:
+        """Everything, with what the queues of the open models tell of themselves and the bytes that these take."""
         from prometheus_client import generate_latest
         from prometheus_client.metrics_core import GaugeMetricFamily
 
@@ -34,7 +34,7 @@ class Metrics:
                     if gauge in told:
                         family.add_metric([model], told[gauge])
                 yield family
-            yield GaugeMetricFamily("duomo_weights_bytes", "bytes of the weights that are open", weights)
+            yield GaugeMetricFamily("duomo_models_bytes", "bytes of the models that are open, weights and caches", held)
 
         return generate_latest(self.registry) + generate_latest(_Once(collected()))
 
@@ -57,6 +57,6 @@ def metrics() -> Metrics:
     return Metrics(
         registry,
         Counter("duomo_requests", "requests that are over", ["route", "status"], registry=registry),
-        Histogram("duomo_request_seconds", told, ["route"], buckets=SECONDS, registry=registry),
+        Histogram("duomo_request_seconds", told, ["route", "status"], buckets=SECONDS, registry=registry),
         Gauge("duomo_body_bytes_held", "bytes of bodies in memory", registry=registry),
     )

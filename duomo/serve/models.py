@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from duomo.serve.fault import Fault, busy
+from duomo.serve.desk import Desk
+from duomo.serve.fault import Fault, busy, crowded
 
 if TYPE_CHECKING:
+    from duomo.checkpoint import Run
     from duomo.generate.transcript import Transcript
-    from duomo.serve.queue import Queue
+    from duomo.serve.queue import Full, Queue
     from duomo.serve.structured import Guides
     from duomo.vectors import Embedder
 
@@ -33,15 +35,17 @@ class Served:
     sayable: Callable[[int], bool] = lambda id: False
     embedder: "Embedder | None" = None
     hear: Hear | None = None
+    run: "Run | None" = None  # for what asks the model outside of its queue
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A model by its name, the bytes that its weights take, and how it is opened (slow: not for the event loop)."""
+    """A model by its name, the bytes that it takes, and how it is opened (slow: not for the event loop)."""
 
     name: str
     bytes: int
     open: Callable[[], Served]
+    caches: int = 0  # of the bytes, those of its answers' caches
 
 
 @dataclass(eq=False)
@@ -67,6 +71,7 @@ class Held:
     last: float = 0.0
     waiting: int = 0
     turns: asyncio.Lock = field(default_factory=asyncio.Lock)
+    desk: Desk = field(default_factory=Desk)
 
 
 NOBODY = Held(Served(), 0)
@@ -74,7 +79,7 @@ NOBODY = Held(Served(), 0)
 
 @dataclass(eq=False)
 class Models:
-    """The shelf of a server. `budget`: bytes of weights that are open together."""
+    """The shelf of a server. `budget`: bytes of models, weights and caches, that are open together."""
 
     offers: Mapping[str, Offer]
     budget: int
@@ -124,6 +129,18 @@ class Models:
         finally:
             held.waiting -= 1
 
+    def full(self, name: str | None = None) -> "Full | None":
+        """Why whoever asks this model for an answer now would be refused, or whatever model they ask; None: that is not sure."""
+        queues, all_open = self.queues(), len(self.held) == len(self.offers)
+        asked = [queues[name]] if name in queues else list(queues.values()) if name is None and all_open else []
+        found = [full for queue in asked if (full := queue.full) is not None]
+        return min(found, key=lambda full: full.retry_after) if found and len(found) == len(asked) else None
+
+    def refuse_full(self, name: str | None = None) -> None:
+        """Raises Fault where `full` tells why: before anything is made ready in vain."""
+        if (full := self.full(name)) is not None:
+            raise crowded(full.retry_after)
+
     async def _works(self, name: str) -> bool:
         """Whether a model is open; one that has failed is opened anew."""
         queue = self.held[name].served.queue if name in self.held else None
@@ -163,7 +180,7 @@ class Models:
 
     @property
     def bytes(self) -> int:
-        """Of the weights that are open."""
+        """Of the models that are open."""
         return sum(held.bytes for held in self.held.values())
 
     def told(self, name: str) -> dict[str, Any]:
@@ -178,6 +195,13 @@ def models(offers: Sequence[Offer], budget: int, drain_seconds: float = 10.0) ->
         if known.setdefault(offer.name, offer) is not offer:
             raise ValueError(f"two models go by the name {offer.name!r}; rename a folder, or serve one of them")
         if offer.bytes > budget:
-            told = f"{offer.bytes / 2**30:.2f} GiB, more than --memory {budget / 2**30:.2f}"
-            raise ValueError(f"model {offer.name!r} takes {told}; raise it, or serve a smaller one")
+            raise ValueError(_never(offer, budget))
     return Models(known, budget, drain_seconds)
+
+
+def _never(offer: Offer, budget: int) -> str:
+    """Why a model never fits, and what would help."""
+    told = f"model {offer.name!r} takes {offer.bytes / 2**30:.2f} GiB, more than --memory {budget / 2**30:.2f}"
+    if not offer.caches:
+        return f"{told}; raise it, or serve a smaller one"
+    return f"{told}: {offer.caches / 2**30:.2f} of them for its answers; raise it, or say fewer --tokens"

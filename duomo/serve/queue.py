@@ -15,10 +15,11 @@ from duomo.data.collate import check, prompt
 from duomo.data.render import Rendered, render
 from duomo.generate.answers import Speaker
 from duomo.generate.choosing import Allow, TokenLogprob
-from duomo.generate.running import Asked, Finish, Running, Told, refuse
+from duomo.generate.running import Asked, Running, Told, refuse
 from duomo.generate.sampling import Sampling
 from duomo.model import cuts
 from duomo.sample import Sample
+from duomo.serve.pieces import Piece, Pieces
 from duomo.tokenizer import ENDS
 
 TOKENS = 32_768  # of the cache, shared evenly by the rows
@@ -26,7 +27,7 @@ READERS = 2  # threads in which requests are rendered
 LATELY = 10.0  # seconds over which tokens per second are told
 NEVER_ANSWERED = 1.0  # seconds a request is thought to take before one has ended
 
-__all__ = ["Allow", "Closed", "Full", "Piece", "Queue", "Request", "TokenLogprob", "TooLong"]
+__all__ = ["Allow", "Closed", "Full", "Piece", "Pieces", "Queue", "Request", "TokenLogprob", "TooLong"]
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,6 @@ class Request:
     allow: Allow | None = None
     deadline: float | None = None
     ids: tuple[int, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One event of a stream: whole characters only, or none; `finish` and the counts are those of the last."""
-
-    text: str
-    logprobs: tuple[TokenLogprob, ...] = ()
-    finish: Finish | None = None
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
 
 
 class Full(Exception):
@@ -112,23 +102,28 @@ class Queue:
         self._thread = threading.Thread(target=self._work, name="duomo-queue", daemon=True)
         self._thread.start()
 
-    async def stream(self, request: Request) -> AsyncGenerator[Piece, None]:
-        """Yields the answer piece by piece. Whoever closes it early frees its row within one step.
+    def ask(self, request: Request) -> Pieces:
+        """Takes a request; whoever asked closes its pieces. Raises Full, Closed, and ValueError for what can not be asked.
 
-        Raises, before the first piece, Full, Closed, TooLong, and ValueError for what can not be read or asked; RuntimeError where
-        the model fails.
+        Before the first piece come TooLong, ValueError for what can not be read, and RuntimeError where the model fails.
         """
         ticket = self._admit(request)
+        return Pieces(ticket.inbox, lambda: self._release(ticket))
+
+    async def stream(self, request: Request) -> AsyncGenerator[Piece, None]:
+        """Yields the answer piece by piece. Whoever closes it early frees its row within one step. Raises all that `ask` does."""
+        pieces = self.ask(request)
         try:
-            while True:
-                piece = await ticket.inbox.get()
-                if isinstance(piece, Exception):
-                    raise piece
+            async for piece in pieces:
                 yield piece
-                if piece.finish is not None:
-                    return
         finally:
-            self._release(ticket)
+            pieces.close()
+
+    @property
+    def full(self) -> Full | None:
+        """Why a request that came now would be refused; None: it would not. Costs nothing: nobody is waited for."""
+        here = len(self._open)
+        return Full(max(1.0, math.ceil(self._seconds / here))) if here >= self.limit else None  # Little's law: how often one ends
 
     async def ready(self) -> bool:
         """Whether it takes requests and answers them."""
@@ -159,8 +154,8 @@ class Queue:
         with self._change:
             if self._closed or not self._thread.is_alive():
                 raise Closed(self._broken or "the server takes no more requests")
-            if len(self._open) >= self.limit:
-                raise Full(max(1.0, math.ceil(self._seconds / len(self._open))))  # Little's law: how often one of them ends
+            if (full := self.full) is not None:
+                raise full
             self._open[ticket.key] = ticket
             ticket.work = self._readers.submit(self._read, ticket)
             self._change.notify()  # its time may be over before it is read

@@ -54,7 +54,7 @@ async def _heard(http: Request, translate: bool) -> Response:
     asked = await recording_of(http, translate)
     async with state.models.use(asked.model) as served, state.models.turn(asked.model, state.limits.waiting):
         try:
-            found = await while_there(http, asyncio.to_thread(_written, served, asked, translate, state.limits, stop))
+            found = await while_there(http, asyncio.to_thread(written, served, asked, translate, state.limits, stop))
         finally:
             stop.set()  # a thread can not be ended from outside: it looks between two windows
     return _told(found, asked.form, translate, state)
@@ -81,7 +81,7 @@ async def recording_of(http: Request, translate: bool) -> Recording:
     return Recording(words["model"], data, words.get("language"), shape)
 
 
-def _written(served: Served, asked: Recording, translate: bool, limits: Limits, stop: threading.Event) -> "Transcript":
+def written(served: Served, asked: Recording, translate: bool, limits: Limits, stop: threading.Event) -> "Transcript":
     """The transcript. Raises Fault for a model that hears nothing, and a recording that is too long or damaged."""
     if served.hear is None:
         raise Fault(400, f"model {asked.model!r} hears nothing; one such as whisper-base does", "model", "model_not_suitable")

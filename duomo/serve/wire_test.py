@@ -34,6 +34,8 @@ HOSTILE = {
     "1e999": b'{"a":1e999}', "a long number": b'{"a":' + b"9" * 5000 + b"}", "half a character": b'{"a":"\\ud800"}',
     "half a name": b'{"\\udfff":1}', "cut": b'{"a":', "deep lists": b'{"a":' + b"[" * 100_000, "deep objects": b'{"a":' * 100_000,
     "deep and closed": b'{"a":' + b"[" * 40 + b"]" * 40 + b"}", "many values": b'{"a":[' + b"[]," * (MOST_VALUES + 1) + b"[]]}",
+    "many closed": b'{"a":' + b"]" * 300_000, "many texts": b'{"a":' + b'""' * 300_000,
+    "many escapes": b'{"a":"' + b"\\n" * 3_000_000 + b'"}',
     "UTF-16": '{"a":1}'.encode("utf-16"), "a mark first": b"\xef\xbb\xbf{}",
 }  # fmt: skip
 
@@ -46,8 +48,9 @@ def test_what_is_strange_is_refused_in_one_line(body):
     assert "\n" not in caught.value.envelope()["error"]["message"]
 
 
-def test_brackets_inside_texts_are_text():
-    value = {"a": '[{"' * 5000 + "\\"}
+@pytest.mark.parametrize("end", ["\\", "\\\\", '\\"', '"', "\\\\\\[", ""])
+def test_brackets_inside_texts_are_text(end):
+    value = {"a": '[{"' * 5000 + end, "b" + end: "[" * 50}
     assert read_json(json.dumps(value).encode(), 2) == value
     assert read_json(b'{"a":' + b"[" * 30 + b"]" * 30 + b"}", 31)["a"]
 

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 
 from duomo.generate import Sampling
 from duomo.serve.events import DONE, Answers, Events, Numbered, event, while_there
-from duomo.serve.fault import Fault, busy
+from duomo.serve.fault import Fault, crowded
 from duomo.serve.fields import Written
 from duomo.serve.limits import Limits
 from duomo.serve.models import Lease, Models, Served
@@ -94,7 +94,9 @@ async def respond(http: HttpRequest, models: Models, lease: Lease, job: Job) -> 
     """The answer to a request; the lease is given back when it is over, however that is. Raises Fault before anything was sent."""
     answers = Answers([], models.chores)
     try:
-        answers.streams = [writer(lease.served, job.model).stream(request) for request in job.requests]
+        queue = writer(lease.served, job.model)
+        for request in job.requests:
+            answers.streams.append(queue.ask(request))
         pieces, head = answers.merged(), _head(job)
         if not job.stream:
             told = await while_there(http, _gathered(pieces, len(job.requests)))
@@ -133,7 +135,7 @@ async def _events(first: Numbered | None, pieces: AsyncIterator[Numbered], head:
         async for number, piece in _again(first, pieces):
             yield event(head | {"choices": [job.shape.delta(number, piece, number not in begun)]} | more)
             begun.add(number)
-            told[number] = joined(told[number], piece)
+            told[number] = joined(told[number], replace(piece, text="", logprobs=()))  # the counts alone are told at the end
         if job.usage:
             yield event(head | {"choices": [], "usage": used(told)})
     except Exception as error:
@@ -153,20 +155,20 @@ async def _again(first: Numbered | None, pieces: AsyncIterator[Numbered]) -> Asy
 
 
 async def _gathered(pieces: AsyncIterator[Numbered], count: int) -> list[Piece]:
-    told = [Piece("")] * count
+    told = [[Piece("")] for _ in range(count)]
     async for number, piece in pieces:
-        told[number] = joined(told[number], piece)
-    return told
+        told[number].append(piece)
+    return [joined(*one) for one in told]
 
 
-def joined(told: Piece, piece: Piece) -> Piece:
-    """Two pieces as one; the counts are of the last that has any."""
+def joined(*pieces: Piece) -> Piece:
+    """Pieces as one, put together once, so that an answer of many costs no more for each; the counts are of the last that has any."""
     return Piece(
-        told.text + piece.text,
-        (*told.logprobs, *piece.logprobs),
-        piece.finish or told.finish,
-        max(told.prompt_tokens, piece.prompt_tokens),
-        max(told.completion_tokens, piece.completion_tokens),
+        "".join(piece.text for piece in pieces),
+        tuple(token for piece in pieces for token in piece.logprobs),
+        next((piece.finish for piece in reversed(pieces) if piece.finish), None),
+        max(piece.prompt_tokens for piece in pieces),
+        max(piece.completion_tokens for piece in pieces),
     )
 
 
@@ -181,7 +183,7 @@ def fault_of(error: Exception) -> Fault:
     if isinstance(error, Fault):
         return error
     if isinstance(error, Full):
-        return busy("too many requests wait already; come again", error.retry_after)
+        return crowded(error.retry_after)
     if isinstance(error, Closed):
         return Fault(503, "this server is going down; ask another", code="shutting_down", headers={"Retry-After": "10"})
     if isinstance(error, ValueError):

@@ -40,16 +40,31 @@ class Raising:
     """A queue with a fault of our own."""
 
     gauges: dict[str, float] = {}
+    full = None
 
-    async def stream(self, request):
-        if request.sampling.max_tokens > 1:
-            yield Piece("begun")
-        raise KeyError("a secret prompt")
+    def ask(self, request):
+        return Broken(request.sampling.max_tokens > 1)
 
     async def ready(self):
         return True
 
     async def drain(self, seconds):
+        pass
+
+
+class Broken:
+    """What it gives: a piece, if one, and then the fault."""
+
+    def __init__(self, begun):
+        self.begun = begun
+
+    async def __anext__(self):
+        if not self.begun:
+            raise KeyError("a secret prompt")
+        self.begun = False
+        return Piece("begun")
+
+    def close(self):
         pass
 
 
