@@ -23,8 +23,8 @@ from duomo.sources import fetch as fetching
 from duomo.tasks import build
 
 STEPS = (
-    "chats clean contamination content crawl encoding folders gutenberg inflate language lines main_text markup near prepare quality read "
-    "rows splits tables texts verify warc"
+    "chats clean contamination content crawl encoding folders gutenberg inflate known language lines main_text markup near prepare quality "
+    "read rows splits tables texts verify warc"
 ).split()
 CODE = ("sample.py", "modalities/*.py", "sources/*.py", "tasks/*.py", *(f"data/{step}.py" for step in STEPS))  # what makes samples
 

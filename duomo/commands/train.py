@@ -5,8 +5,9 @@ import signal
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from types import FrameType
@@ -29,12 +30,15 @@ from duomo.data.load import fill_rate, single
 from duomo.disk import need_room
 from duomo.model import Model
 from duomo.objectives import Objective
+from duomo.plan.machines import dense_peak
+from duomo.plan.parts import Worth, stacks, worth
 from duomo.recipe import Recipe
 from duomo.report import Report
 from duomo.train.log import Log
-from duomo.train.loop import backward, loop, tokens
+from duomo.train.loop import Backward, backward, loop
 from duomo.train.optimizer import optimizer, schedule
-from duomo.train.speed import flops_of, matmul_peak
+from duomo.train.profile import LOG, TRACE, Profile
+from duomo.train.speed import matmul_peak
 from duomo.train.step import Step
 from duomo.train.validate import validate
 
@@ -58,14 +62,17 @@ class Training:
     first: int = 0
     tokens: int = 0
     seconds: float = 0.0
-    peak: float = 0.0
-    flops_per_token: float = 0.0
+    profile: Profile | None = None
+    peak: float = 0.0  # FLOP/s of dense products
+    worth: Worth = Worth(0.0, 0)  # of the step's batches
+    done: float = 0.0  # FLOPs that all steps of this process were worth, and their seconds
+    clocked: float = 0.0
     valid: dict[str, float] = field(default_factory=dict)
     told: dict[str, float] = field(default_factory=dict)  # of the step's batches
 
 
-def run(recipe: Recipe, resume: bool = False, fresh: bool = False, runs: Path = RUNS) -> Report:
-    """Trains a recipe into `runs/NAME`.
+def run(recipe: Recipe, resume: bool = False, fresh: bool = False, runs: Path = RUNS, profile: bool = False) -> Report:
+    """Trains a recipe into `runs/NAME`; with `profile` it tells of a few early steps where their time goes.
 
     Nothing is written into the folder, or deleted from it, before all that training needs is there. Raises ValueError where the
     run exists and neither `resume` nor `fresh` says what to do with it, and where the disk has no room for checkpoints;
@@ -77,11 +84,14 @@ def run(recipe: Recipe, resume: bool = False, fresh: bool = False, runs: Path = 
     ready = get_ready(recipe)
     recipe = paced(recipe, lambda: seconds_a_step(recipe, ready))
     training = start(recipe, ready, folder, resume, fresh)
+    if profile:
+        training.profile = Profile(folder, recipe.train.steps - training.first, training.device)
     with stop_after_step() as stopped, Progress(recipe.train.steps, training.first) as progress:
         for step in _steps(training):
             progress.show(step.number, step.loss, step.seconds, *_speed(training))
             if stopped() or step.number % recipe.train.save_every == 0 or step.number == recipe.train.steps:
-                save(training, step.number)
+                with _logging(training):
+                    save(training, step.number)
             if stopped() and step.number < recipe.train.steps:
                 raise KeyboardInterrupt(f"saved step {step.number}; go on with `duomo train … --resume`")
     training.log.close()
@@ -150,11 +160,14 @@ def checkpoint_blocks(model: Model, on: bool) -> None:
             module.checkpoint_blocks = on
 
 
-def compile_stacks(model: Model, on: bool) -> None:
-    """Compiles encoder and decoder in place; `embed` stays eager, since each new set of media shapes would be a new graph."""
-    for stack in (model.encoder, model.decoder) if on else ():
-        if stack is not None:
-            stack.compile(dynamic=True)
+def compile_blocks(model: Model) -> None:
+    """Compiles the blocks of encoder and decoder in place; `embed` stays eager, since each new set of media shapes would be a new graph.
+
+    All blocks of a stack share one compiled form, so that it takes as long as one does.
+    """
+    for stack in filter(None, (model.encoder, model.decoder)):
+        for block in stack.blocks:
+            block.compile()
 
 
 def _refuse(folder: Path, recipe: Recipe, resume: bool, fresh: bool) -> None:
@@ -186,47 +199,62 @@ def _steps(training: Training) -> Iterator[Step]:
     recipe, ready = training.recipe.train, training.ready
     held_out, measured = _held_out(ready, training.recipe), held_out_of(training.recipe, training.objective)
     precise = precision(recipe.precision, training.device)
-    training.peak = matmul_peak(training.device, torch.float32)
-    batches = _measured(steps_of(training.recipe, training.model, ready, training.first), training)
-    compile_stacks(training.model, recipe.compile)
+    training.peak = peak(training.device, recipe.precision)
+    batches: Iterator[Sequence[Batch]] = _measured(steps_of(training.recipe, training.model, ready, training.first), training)
+    if recipe.compile or (recipe.compile is None and training.device.type == "cuda" and find_spec("triton")):
+        compile_blocks(training.model)
+    passes: Backward = backward
+    objective, profile = training.objective, training.profile
+    if profile is not None:
+        batches, objective, passes = profile.steps(batches), profile.objective(objective), profile.backward(passes)
+        profile.watch(_watched(training.model), training.optimizer)
 
     def rate(step: int) -> float:
         return schedule(recipe, step)
 
     with precise:
-        for step in loop(training.model, batches, training.objective, training.optimizer, rate, training.first, recipe.clip):
+        for step in loop(training.model, batches, objective, training.optimizer, rate, training.first, recipe.clip, passes):
             training.tokens += step.tokens
             training.seconds += step.seconds
-            training.log.step(step, _facts(step, training))
-            if step.number % recipe.validate_every == 0 or step.number == recipe.steps:
-                training.valid = validate(training.model, held_out, measured, training.device)
-                training.log.validation(step.number, training.valid)
+            training.done, training.clocked = training.done + training.worth.flops, training.clocked + step.seconds
+            with _logging(training):
+                training.log.step(step, _facts(step, training))
+                if step.number % recipe.validate_every == 0 or step.number == recipe.steps:
+                    training.valid = validate(training.model, held_out, measured, training.device)
+                    training.log.validation(step.number, training.valid)
             yield step
+            if profile is not None:
+                profile.after(step, training.worth.flops, training.peak)
 
 
 def _measured(steps: Iterator[list[Batch]], training: Training) -> Iterator[list[Batch]]:
-    """The same steps on the device; the first is run once more to count what a token costs."""
-    for number, batches in enumerate(steps):
-        batches, training.told = move(batches, training.device), told_by(batches)
-        if not number:
-            with torch.random.fork_rng([training.device] if training.device.type == "cuda" else []):
-                flops = flops_of(lambda batches=batches: backward(training.model, batches, training.objective))  # type: ignore[misc]
-            training.flops_per_token = flops / max(tokens(batches), 1)
-        yield batches
+    """The same steps on the device, and what each is worth."""
+    for batches in steps:
+        training.worth, training.told = worth(training.model, batches), told_by(batches)
+        yield move(batches, training.device)
+
+
+def _watched(model: Model) -> dict[str, torch.nn.Module]:
+    """The parts whose forward pass a profile tells apart."""
+    return {"embeddings": model.tokens, **{f"sense {name}": sense for name, sense in model.senses.items()}, **stacks(model)}
+
+
+def _logging(training: Training) -> AbstractContextManager[None]:
+    """What is done between two steps, for a profile."""
+    return nullcontext() if training.profile is None else training.profile.range(LOG)
 
 
 def _speed(training: Training) -> tuple[float, float]:
-    """Tokens a second so far, and the share of the machine's peak that they take."""
+    """Tokens a second so far, and the utilisation: the share of the peak that the steps were worth."""
     speed = training.tokens / max(training.seconds, 1e-9)
-    return speed, speed * training.flops_per_token / training.peak if training.peak else 0.0
+    return speed, training.done / max(training.clocked, 1e-9) / training.peak if training.peak else 0.0
 
 
 def _facts(step: Step, training: Training) -> dict[str, float]:
-    speed = step.tokens / step.seconds
     return {
         "seconds": step.seconds,
-        "tokens_per_second": speed,
-        "of_peak": speed * training.flops_per_token / training.peak,
+        "tokens_per_second": step.tokens / step.seconds,
+        "of_peak": training.worth.flops / step.seconds / training.peak,
         "waited": step.waited / step.seconds,
         "elapsed": training.seconds,
         "targets": step.targets,
@@ -248,8 +276,18 @@ def _held_out(ready: Ready, recipe: Recipe) -> dict[str, Sequence[Batch]]:
 
 def precision(wanted: str, device: torch.device) -> Any:
     """bfloat16 where the GPU has it (or it is asked for), else float32; master weights stay float32."""
-    wide = wanted == "fp32" or (wanted == "auto" and not (device.type == "cuda" and torch.cuda.is_bf16_supported()))
-    return torch.autocast(device.type, torch.bfloat16, enabled=not wide)
+    return torch.autocast(device.type, torch.bfloat16, enabled=_halved(wanted, device))
+
+
+def peak(device: torch.device, wanted: str) -> float:
+    """FLOP/s of dense products in the precision that is trained in: the maker's figure where it is known, else measured."""
+    half = _halved(wanted, device)
+    known = dense_peak(torch.cuda.get_device_name(device)) if half and device.type == "cuda" else None
+    return known or matmul_peak(device, torch.bfloat16 if half and device.type == "cuda" else torch.float32)
+
+
+def _halved(wanted: str, device: torch.device) -> bool:
+    return wanted == "bf16" or (wanted == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported())
 
 
 @contextmanager
@@ -289,4 +327,11 @@ def _report(training: Training) -> Report:
         "finished": time.strftime("%Y-%m-%d %H:%M:%S"),
     }
     line = f"{training.folder}: {recipe.train.steps} steps, {training.tokens:,} tokens in {training.seconds:.0f} s ({rate:,.0f}/s)"
-    return Report(f"train {recipe.name}", facts=facts, lines=(line, f"ask it: duomo ask {training.folder} \"…\""))
+    return Report(f"train {recipe.name}", facts=facts, lines=(line, *_page(training), f"ask it: duomo ask {training.folder} \"…\""))
+
+
+def _page(training: Training) -> list[str]:
+    """What a profile found, and where its trace lies."""
+    if training.profile is None or not training.profile.page:
+        return []
+    return [f"trace: {training.folder / TRACE} (open it in ui.perfetto.dev)", *training.profile.page, ""]

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from duomo.data.content import fingerprint, whole_text
+from duomo.data.known import Known
 from duomo.data.language import classifier
 from duomo.data.near import drop_near_duplicates
 from duomo.recipe import CleanRecipe
@@ -53,14 +54,12 @@ def repair(samples: Iterable[Sample]) -> Iterator[Sample]:
 
 def drop_duplicates(samples: Iterable[Sample], dropped: Counter[str]) -> Iterator[Sample]:
     """The first of those whose content is the same after normalisation (`content.fingerprint`)."""
-    seen = set[bytes]()
+    known = Known()
     for sample in samples:
-        key = fingerprint(sample)
-        if key in seen:
-            dropped["duplicate"] += 1
-        else:
-            seen.add(key)
+        if known.add(fingerprint(sample)):
             yield sample
+        else:
+            dropped["duplicate"] += 1
 
 
 def keep_lengths(samples: Iterable[Sample], low: int, high: int, dropped: Counter[str]) -> Iterator[Sample]:

@@ -1,6 +1,7 @@
 """Shards: rendered samples on disk, memory-mapped, so that nothing is tokenised or cut twice and sample i costs no search."""
 
 import json
+from array import array
 from collections.abc import Iterable
 from itertools import accumulate
 from pathlib import Path
@@ -88,7 +89,7 @@ def write(folder: Path, items: Iterable[tuple[Rendered, tuple[str, ...]]]) -> in
 
     Each item comes with one name per piece of media: media of the same kind and name are stored once.
     """
-    lengths, turns, links = list[int](), list[int](), list[tuple[int, int, int]]()
+    lengths, turns, links = array("i"), array("i"), array("q")  # numbers as they are written, not as objects
     writers, known = dict[str, _MediaWriter](), dict[tuple[str, str], int]()
     with (folder / "ids.bin").open("wb") as ids, (folder / "learn.bin").open("wb") as learn:
         for number, (item, names) in enumerate(items):
@@ -101,7 +102,7 @@ def write(folder: Path, items: Iterable[tuple[Rendered, tuple[str, ...]]]) -> in
                     writers[kind] = _MediaWriter(folder, kind)
                 if (kind, name) not in known:
                     known[kind, name] = writers[kind].add(patches)
-                links.append((number, list(writers).index(kind), known[kind, name]))
+                links.extend((number, list(writers).index(kind), known[kind, name]))
     for writer in writers.values():
         writer.close()
     if not lengths:

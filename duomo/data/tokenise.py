@@ -77,8 +77,10 @@ def capped(texts: Iterable[str], limit: int) -> Iterator[str]:
     used, seen = Counter[str](), Counter[str]()
     for text in texts:
         language = language_of(text)
+        if used[language] >= limit:  # no more of it is taken, so none needs to be remembered
+            continue
         seen[text] += 1
-        if used[language] < limit and seen[text] <= 3:
+        if seen[text] <= 3:
             used[language] += len(text.encode(errors="surrogatepass"))
             yield text
 
@@ -104,7 +106,7 @@ def build(jobs: list[Job], workers: int, tick: Tick = lambda name, count: None) 
 
 def run(job: Job) -> tuple[str, int]:
     """Renders one split into its folder, whole or not at all; gives the data set's name and its count."""
-    tokenizer = Tokenizer.load(job.tokenizer, job.chat)
+    tokenizer = Tokenizer.load(job.tokenizer, job.chat).quick()
     items = _rendered(job, tokenizer)
     first = next(items, None)
     if first is None:  # an empty split, or nothing in it fits

@@ -176,30 +176,43 @@ class Speaker:
 
 
 class Telling:
-    """An answer that grows token by token, told in pieces: whole characters only, as soon as nothing can change them any more."""
+    """An answer that grows token by token, told in pieces: whole characters only, as soon as nothing can change them any more.
+
+    Only tokens whose text is not told yet are decoded, and the one before them: an answer of twice the length costs twice as much.
+    """
 
     def __init__(self, tokenizer: Tokenizer, stops: Sequence[str] = ()):
         self.tokenizer, self.stops = tokenizer, stops
-        self.ids, self.body, self.sent = list[int](), "", 0
+        self.ids = list[int]()
+        self._first, self._text, self._sent = 0, "", 0  # the text of the ids from the first of these on, and how much of it was told
 
     def add(self, id: int) -> str:
         """What is certain by this token and was not before."""
         self.ids.append(id)
-        self.body = self.tokenizer.decode(self.ids)
-        return self._more(certain(self.body, self.stops))
+        self._text = self.tokenizer.decode(self.ids[self._first :])
+        piece = self._more(certain(self._untold, self.stops))
+        if self._sent == len(self._text):
+            self._first = len(self.ids) - 1  # it stays, for some tokenizers write a first token otherwise
+            self._text = self.tokenizer.decode(self.ids[self._first :])
+            self._sent = len(self._text)
+        return piece
 
     def rest(self) -> str:
         """What was held back, where no more tokens come."""
-        return self._more(until(self.body, self.stops))
+        return self._more(until(self._untold, self.stops))
 
     @property
     def over(self) -> bool:
-        """Whether one of the stops was said."""
-        return ended(self.body, self.stops) is not None
+        """Whether one of the stops was said: none begins in what was told, for what may be its beginning is held back."""
+        return ended(self._untold, self.stops) is not None
+
+    @property
+    def _untold(self) -> str:
+        return self._text[self._sent :]
 
     def _more(self, sure: str) -> str:
-        piece, self.sent = sure[self.sent :], max(self.sent, len(sure))
-        return piece
+        self._sent += len(sure)
+        return sure
 
 
 def ended(body: str, stops: Sequence[str]) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from duomo.data.collate import collate, prompt
 from duomo.data.render import Rendered
 from duomo.generate import Sampling, Speaker
-from duomo.generate.answers import HALF, certain, ended, until
+from duomo.generate.answers import HALF, Telling, certain, ended, until
 from duomo.sample import Message, Origin, Sample, ask, text
 from tests.small import SENTENCES, dialogue, media, model, model_recipe, question, redrawn, rendered, tokenizer
 
@@ -148,6 +148,52 @@ def test_certain_text_is_never_taken_back(body, stops):
             break
     assert until(shown, stops).startswith(sent) and until(shown, stops) == until(body, stops)
     assert not any(stop in until(body, stops) for stop in stops)
+
+
+def told_naively(ids, stops):
+    """The oracle: everything is decoded anew at every token."""
+    pieces, sent, body = [], 0, ""
+    for n in range(1, len(ids) + 1):
+        body = tokenizer().decode(ids[:n])
+        sure = certain(body, stops)
+        pieces.append(sure[sent:])
+        sent = max(sent, len(sure))
+        if ended(body, stops):
+            break
+    return [*pieces, until(body, stops)[sent:]]
+
+
+@given(st.lists(st.integers(0, 399), max_size=20), st.lists(st.text("ab读😀 ", min_size=1, max_size=3), max_size=3))
+def test_pieces_are_those_of_the_whole_answer_decoded_at_every_token(ids, stops):
+    telling, pieces = Telling(tokenizer(), stops), []
+    for id in ids:
+        pieces.append(telling.add(id))
+        if telling.over:
+            break
+    assert [*pieces, telling.rest()] == told_naively(ids, stops)
+    assert telling.ids == ids[: len(pieces)]
+
+
+class Counting:
+    """A tokenizer that counts the ids it has decoded."""
+
+    def __init__(self):
+        self.decoded = 0
+
+    def decode(self, ids):
+        self.decoded += len(ids)
+        return tokenizer().decode(ids)
+
+
+def test_telling_twice_as_much_decodes_twice_as_much():
+    ids, counted = tokenizer().encode("the cat sat on the mat. 我喜欢看书。"), []
+    for times in (20, 40):
+        counting = Counting()
+        telling = Telling(counting, ("###",))
+        for id in ids * times:
+            telling.add(id)
+        counted.append(counting.decoded)
+    assert counted[1] < 2.1 * counted[0] and counted[1] < 8 * 40 * len(ids)
 
 
 def test_nothing_is_held_back_longer_than_needed():

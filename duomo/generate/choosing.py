@@ -48,10 +48,11 @@ class Chooser:
     sampling: Sampling
     allow: Allow | None = None
     device: torch.device | str = "cpu"
-    said: list[int] = field(default_factory=list)
+    said: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.random = torch.Generator(self.device).manual_seed(self.sampling.seed % 2**63)
+        self._said_S = torch.zeros(64, dtype=torch.long, device=self.device)  # what was said, each once, then room
 
     @property
     def plain(self) -> bool:
@@ -60,7 +61,7 @@ class Chooser:
 
     def bend(self, logits_V: Tensor) -> Tensor:
         """(V,): less likely what was said, and -inf what is not allowed. Raises ValueError where nothing is."""
-        said_1S = torch.tensor([sorted(set(self.said))], dtype=torch.long, device=logits_V.device)
+        said_1S = self._said_S[None, : len(self.said)].to(logits_V.device)
         logits_V = penalise(logits_V[None], said_1S, self.sampling.repetition_penalty)[0]
         if self.allow is None:
             return logits_V
@@ -71,7 +72,11 @@ class Chooser:
 
     def take(self, id: int) -> None:
         """This id was said."""
-        self.said.append(id)
+        if id not in self.said:
+            if len(self.said) == len(self._said_S):
+                self._said_S = torch.cat([self._said_S, self._said_S])
+            self._said_S[len(self.said)] = id
+            self.said.add(id)
         if self.allow is not None:
             self.allow.take(id)
 

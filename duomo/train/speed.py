@@ -6,17 +6,18 @@ from collections.abc import Callable
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-SIDE = 1024
+SIDE, WIDE_SIDE = 1024, 8192  # of a processor's products, and of an accelerator's, which smaller ones do not fill
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.3) -> float:
     """FLOP/s of a square matrix product, the best of repeated runs within `seconds`."""
-    a = torch.ones(SIDE, SIDE, device=device, dtype=dtype)  # not random: a run that goes on must draw what it would have drawn
+    side = SIDE if device.type == "cpu" else WIDE_SIDE
+    a = torch.ones(side, side, device=device, dtype=dtype)  # not random: a run that goes on must draw what it would have drawn
     best, began = 0.0, time.perf_counter()
     while time.perf_counter() - began < seconds:
         start = time.perf_counter()
         float((a @ a)[0, 0])
-        best = max(best, 2 * SIDE**3 / (time.perf_counter() - start))
+        best = max(best, 2 * side**3 / (time.perf_counter() - start))
     return best
 
 
@@ -25,3 +26,18 @@ def flops_of(work: Callable[[], object]) -> float:
     with FlopCounterMode(display=False) as counter:
         work()
     return float(counter.get_total_flops())
+
+
+def bytes_of(work: Callable[[], object]) -> int:
+    """The most bytes that tensors took in `work` beyond those that were there before; on a processor, by torch's own allocator."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        work()
+    now, most = 0, 0
+    assert profiled.profiler is not None
+    events = [event for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        now += event.nbytes()
+        most = max(most, now)
+    return most

@@ -1,0 +1,1 @@
+"""Plan: what a training run takes before it begins: parameters, FLOPs, memory, time, cost. Nothing here allocates a weight."""
