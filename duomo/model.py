@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from duomo.batch import Batch, Stream
-from duomo.blocks import Cache, Inflated, Sense, Stack, View, cross_view, self_view
+from duomo.blocks import Cache, Head, Inflated, Sense, Stack, View, cross_view, self_view, swift_step
+from duomo.blocks.product import product
 from duomo.modalities import MODALITIES
 from duomo.recipe import CutRecipe, ModelRecipe
 
@@ -33,8 +33,16 @@ class Model(nn.Module):
         self.decoder = self._stack(recipe.decoder_depth, memory=self.reads_memory, embed_norm=recipe.embed_norm)
         self.head = None if recipe.tied else nn.Linear(recipe.block.dim, recipe.vocab_size, bias=False)
         self.head_bias = nn.Parameter(torch.zeros(recipe.vocab_size)) if recipe.head_bias else None
+        self.int8 = False  # whether tokens after the first are said by weights of 8 bits, where there is a quick way
+        self._quick_head: Head | None = None
         if self.head is not None:
             nn.init.normal_(self.head.weight, std=0.02)
+
+    def train(self, mode: bool = True) -> "Model":
+        """As torch's; what was packed for generation is forgotten where weights are about to change."""
+        if mode:
+            self._quick_head = None
+        return super().train(mode)
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, T, V): logits at every place. Training calls `hidden`, and `logits` only where labels are."""
@@ -53,8 +61,10 @@ class Model(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(…, D) -> (…, V)."""
-        weight = self.tokens.weight if self.head is None else self.head.weight
-        return F.linear(hidden, weight, self.head_bias)
+        weight, quick = self.tokens.weight if self.head is None else self.head.weight, self._quick_head
+        if quick is not None and hidden.ndim == 2 and not torch.is_grad_enabled() and quick.holds(weight):
+            return quick(hidden, self.head_bias)
+        return product(hidden, weight, self.head_bias)
 
     def encode(self, source: Stream, dense: bool = False) -> Tensor:
         """(B, S, D). `dense` reads through the oracle mask."""
@@ -72,9 +82,31 @@ class Model(nn.Module):
         """(B, T, D) over the target. With a cache the target is what is new, and is written into it."""
         if self.decoder is None:
             raise ValueError("this model has no decoder; an encoder can not generate")
+        if cache is not None and self._is_step(target, cache):
+            seen = None if source is None else cross_view(target, source, dense).mask
+            assert cache.swift is not None
+            return cache.swift(self.embed(target)[:, 0], target.position_BT, target.group_BT, cache, seen)[:, None]
         view = self_view(target, dense) if cache is None else View(mask=cache.begin(target.segment_BT, target.group_BT))
         memory_view: View | None = None if source is None else cross_view(target, source, dense)
         return self.decoder(self.embed(target), target.position_BT, view, memory_BSD, memory_view, cache)
+
+    def _is_step(self, target: Stream, cache: Cache) -> bool:
+        """Whether a pass is of one real token a row over a cache that has a quick way, and that has met its memory where it has one."""
+        if cache.swift is None or cache.swift.watched or (self.reads_memory and not cache.memory):
+            return False
+        return target.ids_BT.shape[1] == 1 and bool(target.segment_BT.all())
+
+    def quicken(self, cache: Cache, many: bool) -> None:
+        """Lets further steps of one token a row over a cache take the quick way, where there is one: the same but for rounding.
+
+        `many`: of many rows, which takes a second copy of the weights.
+        """
+        cache.swift = swift_step(self.decoder, many, self.int8)
+        weight = self.tokens.weight if self.head is None else self.head.weight
+        if cache.swift is None or (self.head is not None and type(self.head) is not nn.Linear):
+            self._quick_head = None
+        elif self._quick_head is None or not self._quick_head.serves(weight, many, self.int8):
+            self._quick_head = Head(weight, many, self.int8)
 
     def embed(self, stream: Stream) -> Tensor:
         """(B, T, D): token vectors, with what the senses saw at its placeholders."""

@@ -1,10 +1,12 @@
 """Tokenizer: learn a byte-level BPE, encode, decode; control tokens and chat formats."""
 
 import copy
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
@@ -50,6 +52,17 @@ CHAT_FORMATS: dict[str, ChatFormat] = {
 }
 
 
+PROBES = (  # what tokenizers differ at
+    "It's 12,345.67 — isn't it?  Two  spaces\tand\n\n lines \r\n",
+    "我喜欢看书。 日本語 한국어 العربية हिन्दी",
+    "naïve é e\u0301 ﬁ Å 😀👩\u200d👧 \u200b\ufeff",
+    "<|endoftext|> <|end|> </s> [MASK]",
+    "def f(x):\n    return x**2  # ok\n",
+    "\x00\x04\x1f\x7f\x85\xa0\u2028\u3000\U0010ffff",
+    "a" * 300,
+    "",
+    " ",
+)
 PLAIN = "plain"  # no conversation: what is answered goes on where the text ends, as base models do
 UNKNOWN = ("[UNK]", "<unk>")
 ENDS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|end|>", "[SEP]")
@@ -64,6 +77,7 @@ class Tokenizer:
             chat = chat_format(token.content for token in inner.get_added_tokens_decoder().values()) or PLAIN
         if chat != PLAIN and chat not in CHAT_FORMATS:
             raise ValueError(f"no chat format {chat!r}; known: {', '.join(CHAT_FORMATS)}, {PLAIN}")
+        self._quick: Any = None  # gigatoken's tokenizer
         inner.encode_special_tokens = True
         inner.no_truncation()  # a file may ask for both; how long a text may be is the model's affair
         inner.no_padding()
@@ -152,7 +166,31 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; `<|assistant|>` in it is eleven characters, nothing more."""
+        if self._quick is not None:
+            ids: list[int] = self._quick.encode(_writable(text)).tolist()
+            return ids
         return self.inner.encode(_writable(text), add_special_tokens=False).ids
+
+    def quick(self) -> "Tokenizer":
+        """The same tokenizer by gigatoken, for much text: the same ids about twenty times as fast.
+
+        As it is where gigatoken is not installed, does not know how this one splits words, or gives other ids for texts of all kinds.
+        """
+        try:
+            import gigatoken
+        except ImportError:
+            return self
+        other, alone = copy.copy(self), json.loads(self.inner.to_str()) | {"added_tokens": []}  # no text can write a control token
+        try:
+            other._quick = gigatoken.Tokenizer.from_json(json.dumps(alone))
+        except Exception:  # whatever it raises, it can not
+            return self
+        return other if all(other.encode(text) == self.encode(text) for text in PROBES) else self
+
+    @property
+    def back_end(self) -> str:
+        """What encodes: "tokenizers" or "gigatoken"."""
+        return "tokenizers" if self._quick is None else "gigatoken"
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of ids; control tokens give nothing."""

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models, processors
 
-from duomo.tokenizer import CHAT_FORMATS, CONTROL, Tokenizer, chat_format
+from duomo.tokenizer import CHAT_FORMATS, CONTROL, PROBES, Tokenizer, chat_format
 from tests.small import SENTENCES, tokenizer
 
 CONTROLS = [*CONTROL, "<|image|>", "<|audio|>", "<|video|>"]
@@ -149,3 +149,22 @@ def test_placeholders_are_added_at_the_end_and_can_not_be_written():
     assert list(seeing.placeholders(["image", "audio"]).values()) == [plain.vocab_size, plain.vocab_size + 1]
     assert seeing.encode("<|image|> what is this?") == plain.encode("<|image|> what is this?") and "<|image|>" not in plain.special
     assert seeing.seeing(["image"]).special == seeing.special
+
+
+def test_the_quick_back_end_gives_the_same_ids_and_no_control_token_from_text():
+    pytest.importorskip("gigatoken")
+    inner = tokenizers.Tokenizer(tokenizers.models.BPE())
+    inner.pre_tokenizer, inner.decoder = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False), tokenizers.decoders.ByteLevel()
+    alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
+    inner.train_from_iterator([*SENTENCES, *PROBES], tokenizers.trainers.BpeTrainer(vocab_size=600, initial_alphabet=sorted(alphabet)))
+    inner.add_special_tokens(["<|im_start|>", "<|im_end|>"])
+    plain = Tokenizer(inner, "chatml")
+    quick = plain.quick()
+    assert (plain.back_end, quick.back_end) == ("tokenizers", "gigatoken")
+    for text in (*PROBES, *SENTENCES, "<|im_end|> is text", "half \ud83d a character", "\n" * 7 + "x" * 999):
+        assert quick.encode(text) == plain.encode(text)
+        assert plain.stop_id not in quick.encode(text)
+
+
+def test_words_that_are_split_in_our_own_way_stay_with_the_default_back_end():
+    assert tokenizer().quick().back_end == "tokenizers"

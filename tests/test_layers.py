@@ -11,7 +11,7 @@ LAYERS: tuple[frozenset[str], ...] = (  # lowest first; the rooms of one layer d
     frozenset({"tokenizer", "blocks", "modalities", "sources"}),
     frozenset({"model", "data", "graph", "retrieve"}),
     frozenset({"checkpoint", "classify", "interchange", "generate", "vectors", "objectives", "tasks"}),
-    frozenset({"train", "evaluate", "explain", "protect", "compress", "scale", "serve"}),
+    frozenset({"train", "evaluate", "explain", "protect", "compress", "plan", "scale", "serve", "page"}),
     frozenset({"commands"}),
     frozenset({"cli", FACE}),
     frozenset({"__main__"}),

@@ -14,7 +14,7 @@ from tests.house import ROOT, imports, modules, parsed, plant
 
 HEAVY = frozenset(
     "av soundfile soxr PIL pyarrow ftfy jieba snowballstemmer stopwordsiso py3langid rensa datasets huggingface_hub sacrebleu jiwer "
-    "rouge_score sklearn scipy rdflib pycrfsuite pypdfium2 matplotlib tensorboard pandas transformers peft".split()
+    "rouge_score sklearn scipy rdflib pycrfsuite pypdfium2 matplotlib tensorboard pandas transformers peft gradio".split()
 )
 PACKAGES = {"pyyaml": "yaml", "pillow": "PIL", "scikit_learn": "sklearn", "python_crfsuite": "pycrfsuite"}  # imported by another name
 SENSES = frozenset({"image", "audio", "video"})

@@ -7,6 +7,7 @@ from duomo.blocks.masks import cross_mask, cross_view, self_mask, self_view
 from duomo.blocks.positions import Positions, rotary_angles, sinusoids
 from duomo.blocks.sense import Sense
 from duomo.blocks.stack import Block, FeedForward, Stack
+from duomo.blocks.swift import Head, swift_step
 from duomo.blocks.view import View
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Block",
     "Cache",
     "FeedForward",
+    "Head",
     "Inflated",
     "Positions",
     "Sense",
@@ -25,4 +27,5 @@ __all__ = [
     "self_mask",
     "self_view",
     "sinusoids",
+    "swift_step",
 ]

@@ -1,7 +1,41 @@
 """Cache: keys and values of what was read. B = rows, H = heads, T = new tokens, S = capacity, K = head width."""
 
+from typing import NamedTuple, Protocol
+
 import torch
 from torch import Tensor
+
+
+class Quick(Protocol):
+    """The quick step of a decoder: `blocks.swift.Swift`."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether it would pass a hook by."""
+
+    def __call__(
+        self, x_BD: Tensor, position_B1: Tensor, group_B1: Tensor, cache: "Cache", seen: Tensor | None = None
+    ) -> Tensor:  # fmt: skip
+        """(B, D) -> (B, D)."""
+
+
+class Slot(NamedTuple):
+    """Where one layer writes and reads in a pass: tensors alone, so that one compiled block serves every layer."""
+
+    keys_BHSK: Tensor
+    values_BHSK: Tensor
+    place_BT: Tensor
+    seen: int
+
+    def extend(self, k_BHTK: Tensor, v_BHTK: Tensor) -> tuple[Tensor, Tensor]:
+        """Writes the new keys and values in their places; gives all that were written so far, (B, H, S, K) each."""
+        row_B1 = torch.arange(len(k_BHTK), device=k_BHTK.device)[:, None]
+        for kept, new_BHTK in ((self.keys_BHSK, k_BHTK), (self.values_BHSK, v_BHTK)):
+            if torch.compiler.is_compiling():  # which writes this one in place, and for a scatter copies all that is kept
+                kept[row_B1, :, self.place_BT] = new_BHTK.transpose(1, 2).to(kept.dtype)
+            else:
+                kept.scatter_(2, self.place_BT[:, None, :, None].expand_as(new_BHTK), new_BHTK.to(kept.dtype))
+        return self.keys_BHSK[:, :, : self.seen], self.values_BHSK[:, :, : self.seen]
 
 
 class Cache:
@@ -18,8 +52,9 @@ class Cache:
         self.group_BS = torch.zeros(rows, capacity + 1, dtype=torch.long, device=device)
         self.layers: dict[object, tuple[Tensor, Tensor]] = {}
         self.memory: dict[object, tuple[Tensor, Tensor]] = {}
+        self.swift: Quick | None = None  # the quick step of the decoder that writes here, where it has one
         self._place_BT = torch.zeros(rows, 0, dtype=torch.long, device=device)
-        self._seen = 0
+        self.seen = 0
 
     def begin(self, segment_BT: Tensor, group_BT: Tensor) -> Tensor:
         """Makes room for the new tokens of each row and says what they see: bool (B, 1, T, S). Once a pass, before the layers.
@@ -32,20 +67,49 @@ class Cache:
         seen = int(length_B.max())
         if seen > self.capacity:
             raise ValueError(f"{seen} tokens but room for {self.capacity}; ask for fewer tokens or a shorter prompt")
-        self._seen, self.length_B = seen, torch.cat([length_B, self.length_B[rows:]])
+        self.seen, self.length_B = seen, torch.cat([length_B, self.length_B[rows:]])
         self._place_BT = torch.where(real_BT, place_BT, self.capacity)
         self.group_BS[:rows].scatter_(1, self._place_BT, group_BT)
         written_B1S = torch.arange(seen, device=place_BT.device) < length_B[:, None, None]
         mask_BTS = written_B1S & (self.group_BS[:rows, None, :seen] <= group_BT[:, :, None])
         return (mask_BTS | ~real_BT[:, :, None])[:, None]
 
-    def extend(self, layer: object, k_BHTK: Tensor, v_BHTK: Tensor) -> tuple[Tensor, Tensor]:
-        """Writes the new keys and values in their places; gives all that were written so far, (B, H, S, K) each."""
-        keys, values = (x_BHSK[: len(k_BHTK)] for x_BHSK in self._room(self.layers, layer, k_BHTK, self.capacity + 1))
-        index_BHTK = self._place_BT[:, None, :, None].expand_as(k_BHTK)
-        keys.scatter_(2, index_BHTK, k_BHTK)
-        values.scatter_(2, index_BHTK, v_BHTK)
-        return keys[:, :, : self._seen], values[:, :, : self._seen]
+    def step(self, rows: int, seen: int) -> tuple[Tensor, Tensor]:
+        """Makes room for one more token of each of the first rows, in place, asking the device nothing, as a graph needs it.
+
+        What they see of the first `seen` keys, bool (B, 1, 1, S), and where they stand, (B, 1). A full row writes past its end.
+        """
+        at_B1 = self.length_B[:rows, None].clamp(max=self.capacity)
+        self.seen, self._place_BT = seen, at_B1
+        self.group_BS[:rows].scatter_(1, at_B1, at_B1)
+        self.length_B[:rows] += 1
+        return (torch.arange(seen, device=at_B1.device) <= at_B1)[:, None, None], at_B1
+
+    def advance(self, group_B1: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Makes room for one more token of each of the first rows, which comes after all that they have read, and so sees all of it.
+
+        What they see, bool (B, 1, S), None where rows are equally long; and where it stands, (B, 1). Raises ValueError where a row
+        would outgrow the capacity.
+        """
+        rows, length_B = len(group_B1), self.length_B[: len(group_B1)]
+        shortest, longest = map(int, length_B.aminmax())
+        if longest >= self.capacity:
+            raise ValueError(f"{longest + 1} tokens but room for {self.capacity}; ask for fewer tokens or a shorter prompt")
+        self.seen, self._place_BT = longest + 1, length_B[:, None]
+        self.group_BS[:rows].scatter_(1, self._place_BT, group_B1)
+        self.length_B = length_B + 1 if rows == len(self.length_B) else torch.cat([length_B + 1, self.length_B[rows:]])
+        if shortest == longest:
+            return None, self._place_BT
+        return (torch.arange(self.seen, device=length_B.device) <= self._place_BT)[:, None], self._place_BT
+
+    def pair(self, layer: object, like_BHK: Tensor) -> tuple[Tensor, Tensor]:
+        """The keys and values of a layer for all rows, (B, H, S, K) each; made where it has none yet, shaped like these."""
+        return self.layers[layer] if layer in self.layers else self._room(self.layers, layer, like_BHK[:, :, None], self.capacity + 1)
+
+    def slot(self, layer: object, like_BHTK: Tensor) -> Slot:
+        """Where a layer writes in the pass that `begin` began; its keys and values are shaped like these."""
+        rows, (keys, values) = len(self._place_BT), self._room(self.layers, layer, like_BHTK, self.capacity + 1)
+        return Slot(keys[:rows], values[:rows], self._place_BT, self.seen)
 
     def recall(self, layer: object, rows: int) -> tuple[Tensor, Tensor]:
         """What a layer made of the memory of the first rows, (B, H, S, K) each, as long as `memory_segment` says."""

@@ -1,17 +1,20 @@
 """Block and Stack: the one block of every shape. B = rows, T = tokens, S = memory, D = width, K = head width."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from duomo.blocks.attention import Attention, Turn
-from duomo.blocks.cache import Cache
+from duomo.blocks.cache import Cache, Slot
 from duomo.blocks.positions import Positions, rotary_angles, rotary_scale
+from duomo.blocks.product import mapped
 from duomo.blocks.view import View
 from duomo.recipe import BlockRecipe
 
+Memory = Tensor | tuple[Tensor, Tensor] | None
 ACTIVATIONS = {"gelu_erf": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "relu": F.relu}
 
 
@@ -36,8 +39,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         if self.gate is None:
-            return self.down(self.activation(self.up(x_BTD)))
-        return self.down(self.activation(self.gate(x_BTD)) * self.up(x_BTD))
+            return mapped(self.down, self.activation(mapped(self.up, x_BTD)))
+        return mapped(self.down, self.activation(mapped(self.gate, x_BTD)) * mapped(self.up, x_BTD))
 
 
 class Block(nn.Module):
@@ -53,32 +56,36 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(recipe.dropout)
 
     def forward(
-        self, x_BTD: Tensor, view: View, turn: Turn | None = None, memory_BSD: Tensor | None = None, memory_view: View | None = None,
-        cache: Cache | None = None,
+        self, x_BTD: Tensor, view: View, turn: Turn | None = None, memory: Memory = None, memory_view: View | None = None,
+        slot: Slot | None = None,
     ) -> Tensor:  # fmt: skip
-        """(B, T, D) -> (B, T, D)."""
-        x_BTD = self._add(x_BTD, self.attn_norm, lambda h: self.attn(h, view, turn, cache))
+        """(B, T, D) -> (B, T, D). `memory`: what the encoder made, (B, S, D), or the keys and values that `remember` made of it."""
+        x_BTD = self._add(x_BTD, self.attn_norm, lambda h: self.attn(h, view, turn, slot))
         if self.cross is not None and self.cross_norm is not None:
             cross, seen = self.cross, memory_view or View()
-            memory = self._memory(memory_BSD, cache, len(x_BTD))
-            x_BTD = self._add(x_BTD, self.cross_norm, lambda h: cross.read(h, memory, seen))
+            pair = self._pair(memory)
+            x_BTD = self._add(x_BTD, self.cross_norm, lambda h: cross.read(h, pair, seen))
         return self._add(x_BTD, self.mlp_norm, self.mlp)
+
+    def remember(self, memory_BSD: Tensor | None, cache: Cache, rows: int) -> Memory:
+        """Keys and values of the memory, computed once a request; None for a block that reads none."""
+        if self.cross is None:
+            return None
+        if self.cross not in cache.memory:
+            keys, values = self._pair(memory_BSD)
+            cache.memory[self.cross] = keys.contiguous(), values.contiguous()  # each step reads them as they lie
+            return cache.memory[self.cross]
+        return cache.recall(self.cross, rows)
 
     def _add(self, x_BTD: Tensor, normed: nn.Module, branch: Callable[[Tensor], Tensor]) -> Tensor:
         if self.norm_first:
             return x_BTD + self.dropout(branch(normed(x_BTD)))
         return normed(x_BTD + self.dropout(branch(x_BTD)))
 
-    def _memory(self, memory_BSD: Tensor | None, cache: Cache | None, rows: int) -> tuple[Tensor, Tensor]:
-        """Keys and values of the memory, computed once a request where there is a cache."""
-        if cache is not None and self.cross in cache.memory:
-            return cache.recall(self.cross, rows)
-        if memory_BSD is None or self.cross is None:
+    def _pair(self, memory: Memory) -> tuple[Tensor, Tensor]:
+        if memory is None or self.cross is None:
             raise ValueError("this decoder reads a memory: pass what encode gave")
-        memory = self.cross.keys(memory_BSD)
-        if cache is not None:
-            cache.memory[self.cross] = memory
-        return memory
+        return self.cross.keys(memory) if isinstance(memory, Tensor) else memory
 
 
 class Stack(nn.Module):
@@ -97,6 +104,7 @@ class Stack(nn.Module):
         super().__init__()
         self.recipe = recipe
         self.checkpoint_blocks = False
+        self.swift: object = None  # `blocks.swift.Swift`, once tokens were generated
         self.positions = Positions(recipe, max_positions) if recipe.position in ("learned", "sinusoidal") else None
         self.embed_norm = norm(recipe) if embed_norm else None
         self.dropout = nn.Dropout(recipe.dropout)
@@ -116,12 +124,28 @@ class Stack(nn.Module):
         if self.embed_norm is not None:
             x_BTD = self.embed_norm(x_BTD)
         x_BTD, turn = self.dropout(x_BTD), self._turn(position_BT)
-        for block in self.blocks:
+        for block in cast(Iterable[Block], self.blocks):
             if self.checkpoint_blocks and self.training:
                 x_BTD = checkpoint(block, x_BTD, view, turn, memory_BSD, memory_view, use_reentrant=False)
+            elif cache is None:
+                x_BTD = block(x_BTD, view, turn, memory_BSD, memory_view)
             else:
-                x_BTD = block(x_BTD, view, turn, memory_BSD, memory_view, cache)
+                memory = block.remember(memory_BSD, cache, len(x_BTD))
+                x_BTD = block(x_BTD, view, turn, memory, memory_view, block.attn.slot(cache))
         return self.norm(x_BTD)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Stack":
+        """Moves and casts as any module does, but turns by angles of at least float32: in bfloat16 far places would be one."""
+        super()._apply(fn, recurse)
+        if self.recipe.position == "rotary" and self.rate_K.dtype.itemsize < 4:
+            self.rate_K = rotary_angles(self.recipe, self.recipe.head_width).to(self.rate_K.device)
+        return self
+
+    def train(self, mode: bool = True) -> "Stack":
+        """As torch's; what was packed for generation is forgotten where weights are about to change."""
+        if mode:
+            self.swift = None
+        return super().train(mode)
 
     def _turn(self, position_BT: Tensor) -> Turn | None:
         if self.recipe.position != "rotary":

@@ -90,9 +90,10 @@ def serve(
     models: Annotated[list[str], typer.Argument(metavar="MODEL…", show_default=False, help="Run folders, or names of fetched models.")],
     serving: Serving,
 ) -> None:
-    """Serve models to programs that speak OpenAI's API.
+    """Serve models to programs that speak OpenAI's API, and to people by a page.
 
-    A model is opened when it is first asked for. Only this machine can reach the server, if no other --host is given with a key.
+    The API is at /v1; the page, where its package is installed, at /. A model is opened when it is first asked for. Only this machine
+    can reach the server, if no other --host is given with a key.
     """
     paths = [resolve_model(model) for model in models]
     from duomo.commands import serve as command

@@ -13,6 +13,7 @@ from duomo.blocks.cache import Cache
 if TYPE_CHECKING:
     from duomo.model import Model
 
+MANY, WORTH = 4, 8  # rows, and tokens to follow, from which weights are joined and packed for them
 COLUMNS = ("ids_BT", "group_BT", "segment_BT", "position_BT")
 
 
@@ -30,6 +31,8 @@ class Reader:
         self.model, self.target, self.source = model, prompt.target, prompt.source
         self.memory_BSD = None if prompt.source is None else model.encode(prompt.source)
         self.cache = Cache(rows, length + room, prompt.target.ids_BT.device) if cached else None
+        if self.cache is not None and room > WORTH:
+            model.quicken(self.cache, rows >= MANY)
         self.mute = muted(model)
 
     def hidden(self) -> Tensor:

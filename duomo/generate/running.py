@@ -13,7 +13,8 @@ from duomo.data.collate import prompt
 from duomo.data.render import Rendered
 from duomo.generate.answers import Telling
 from duomo.generate.choosing import Allow, Chooser, Lost, TokenLogprob, choose_each, logprobs_of
-from duomo.generate.reader import COLUMNS, muted, refuse_training
+from duomo.generate.graphed import graphed
+from duomo.generate.reader import COLUMNS, MANY, muted, refuse_training
 from duomo.generate.sampling import Sampling
 from duomo.tokenizer import Tokenizer
 
@@ -113,6 +114,8 @@ class Running:
         self.model, self.tokenizer, self.chunk = model, tokenizer, chunk
         self.device, self.mute = next(model.parameters()).device, muted(model)
         self.cache = Cache(rows, capacity, self.device, (source or capacity) if model.reads_memory else 0)
+        self.graphed = graphed(model, self.cache)
+        model.quicken(self.cache, rows >= MANY)
         self.rows, self.waiting, self.running = rows, deque[_Answer](), list[_Answer]()
         self._reading: tuple[_Answer, Cache] | None = None
         self._budget = chunk  # tokens of prompts that may be read before the next step
@@ -215,6 +218,9 @@ class Running:
         """One more token of each that runs."""
         rows = len(self.running)
         ids_R1 = torch.tensor([answer.telling.ids[-1:] for answer in self.running], device=self.device)
+        if self.graphed is not None:
+            seen = max(answer.read + len(answer.telling.ids) for answer in self.running)
+            return self._say(self.graphed(ids_R1, seen), list(self.running))
         at_R1 = self.cache.length_B[:rows, None]
         new = Stream(ids_R1, at_R1, torch.ones_like(at_R1), at_R1)
         hidden_R1D = self.model.decode(new, self._sources(rows), None, self.cache)

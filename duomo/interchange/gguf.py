@@ -47,7 +47,7 @@ PARTS = {
     "mlp.down": "ffn_down",
 }
 BIASED = {"q": "attn_q", "k": "attn_k", "v": "attn_v", "out": "attn_output", "gate": "ffn_gate", "up": "ffn_up", "down": "ffn_down"}
-FILE_TYPES = {"F16": 1, "Q8_0": 7}  # general.file_type
+FILE_TYPES = {"F32": 0, "F16": 1, "Q8_0": 7}  # general.file_type
 
 
 def known(path: Path) -> bool:

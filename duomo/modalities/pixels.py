@@ -45,7 +45,7 @@ def flatten(picture: "Picture") -> np.ndarray:
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-    return np.array(picture.convert("RGB"))
+    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))  # to convert is to copy
 
 
 def tint(pixels: np.ndarray, features: int) -> np.ndarray:
