@@ -326,7 +326,7 @@ def _narrow() -> bool:
 
 def version(weight: Tensor) -> tuple[int, float]:
     """What tells a tensor from what it was: how often it was written to, which not all ways of writing count, and a sum of some of it."""
-    return 0 if weight.is_inference() else weight._version, float(weight.detach().diagonal().sum())
+    return weight._version, float(weight.detach().diagonal().sum())
 
 
 def plain(layer: nn.Module) -> bool:
@@ -337,7 +337,8 @@ def plain(layer: nn.Module) -> bool:
 
 def _fits(stack: Stack) -> bool:
     weights = [p for p in stack.parameters() if p.ndim == 2]
-    usual = all(p.device.type == "cpu" and p.dtype == torch.float32 for p in weights)
+    # of what was made in inference mode nobody counts how often it was written to
+    usual = all(p.device.type == "cpu" and p.dtype == torch.float32 and not p.is_inference() for p in weights)
     usual = usual and not (stack.training or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"))
     return usual and all(_plain_block(block) for block in stack.blocks)
 
