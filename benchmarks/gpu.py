@@ -263,6 +263,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=15, help="steps that are timed")
     parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="where report.json goes")
     chosen = parser.parse_args()
+    if not torch.cuda.is_available():
+        parser.error("torch sees no CUDA GPU here; run it where `python -c 'import torch; print(torch.cuda.is_available())'` says True")
     facts: dict[str, Any] = {"card": torch.cuda.get_device_name(), "torch": torch.__version__, "ceilings": ceilings()}
     print(json.dumps(facts), flush=True)
     if "exact" in chosen.only:

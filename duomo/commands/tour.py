@@ -23,11 +23,18 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the tour shows: a folder of the user's (None: the sample), what it teaches, and where things are kept."""
+    """What the tour shows: a folder of the user's (None: the sample), what it teaches, and where things are kept.
+
+    Raises ValueError for a folder that is none: another name was meant, and nothing of it could be shown.
+    """
 
     lesson: Lesson
     folder: Path | None = None
     cache: Path = CACHE
+
+    def __post_init__(self) -> None:
+        if self.folder is not None and not self.folder.is_dir():
+            raise ValueError(f"--folder {self.folder}: no such folder; name one that holds your files")
 
 
 def run(wanted: Wanted, control: Control = Control(), printer: Printer | None = None) -> Report:

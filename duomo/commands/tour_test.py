@@ -59,6 +59,12 @@ def test_without_downloads_the_tour_leaves_out_what_wants_them_and_ends_well(awa
     assert capfd.readouterr().out.startswith(POOL.strip())
 
 
+def test_a_folder_that_is_not_there_is_refused_before_anything_begins(away, capfd):
+    assert main(["demo", "--no-page", "--teach", "own.yaml", "--folder", "mnie"]) == 2
+    said = capfd.readouterr()
+    assert said.err.strip() == "error: --folder mnie: no such folder; name one that holds your files" and not said.out
+
+
 def test_a_sample_that_can_not_be_had_is_one_line_a_source(away):
     events = list(tour.shelf(tour.Wanted(lesson(20))))
     assert [event.number for event in events if isinstance(event, Act)] == [1], "there is nothing to ask"
