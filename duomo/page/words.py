@@ -191,6 +191,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "{files} 个文件，{passages} 段：全部可按词查，{vectors} 段可按意思查。",
     ),
     "tour.sure": ("confidence {share}", "把握 {share}"),
+    "tour.by_words": ("by words", "按词"),
     "tour.by_meaning": ("by meaning", "按意思"),
     "tour.by_both": ("by meaning, then weighed by smollm2", "先按意思，再由 smollm2 权衡"),
     "tour.preparing": ("preparing the data", "正在准备数据"),
