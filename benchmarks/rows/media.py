@@ -10,10 +10,11 @@ from contest import OURS, Aim, Contest, Differ, Row, Setting, Work, needed
 from duomo.modalities.audio import RATE, log_mel
 from duomo.modalities.image import IMAGE, to_jpeg
 from duomo.modalities.pixels import fitted
+from duomo.modalities.video import VIDEO, Clip
 from duomo.recipe import CutRecipe
 
 SECONDS, BANDS = 30, 80
-PICTURES = 24
+PICTURES, CLIPS = 24, 6
 APART = 2e-4
 
 
@@ -72,6 +73,40 @@ def pictures(setting: Setting) -> Contest:
     return Contest({name: _work(one, PICTURES) for name, one in found.items()}, "; ".join(told), absent=absent)
 
 
+def clips(setting: Setting) -> Contest:
+    """MP4s of four seconds at 25 pictures a second to tubes, four pictures a second; beside the same with PyAV and Pillow by hand."""
+    random, recipe = np.random.default_rng(0), CutRecipe(size=(16, 112, 112), hop=(2, 16, 16), merge=(1, 1, 1), features=3, rate=4)
+    files = []
+    for _ in range(CLIPS):
+        coarse = random.integers(0, 255, (100, 9, 12, 3), dtype=np.uint8)
+        coarse[1:] = coarse[:-1] // 8 * 7 + coarse[1:] // 8
+        files.append(VIDEO.write(Clip(coarse.repeat(16, 1).repeat(16, 2), np.arange(100) / 25)))
+
+    def ours() -> np.ndarray:
+        return np.stack([VIDEO.cut(VIDEO.read(file, recipe), recipe).values_NF.numpy() for file in files])
+
+    def by_hand() -> np.ndarray:
+        import av
+        from PIL import Image
+
+        made, wanted = [], {int(25 * n / recipe.rate) for n in range(recipe.size[0])}
+        for file in files:
+            with av.open(BytesIO(file)) as film:
+                film.streams.video[0].thread_count = 1
+                shown = [frame.to_image() for n, frame in enumerate(film.decode(video=0)) if n in wanted]
+            rows, columns = fitted(shown[0].size[::-1], recipe.size[1:])
+            canvas = np.full((len(shown), -(-rows // 16) * 16, -(-columns // 16) * 16, 3), -1.0, np.float32)
+            for n, picture in enumerate(shown):
+                canvas[n, :rows, :columns] = np.asarray(picture.resize((columns, rows), Image.Resampling.BILINEAR)) / np.float32(127.5) - 1
+            tubes = canvas.reshape(len(shown) // 2, 2, canvas.shape[1] // 16, 16, canvas.shape[2] // 16, 16, 3)
+            made.append(tubes.transpose(0, 2, 4, 1, 3, 5, 6).reshape(-1, 2 * 16 * 16 * 3))
+        return np.stack(made)
+
+    told = near("by hand", ours(), by_hand())
+    works = {OURS: _work(ours, CLIPS), "PyAV and Pillow": _work(by_hand, CLIPS)}
+    return Contest(works, told, absent={"transformers": "its video processors want torchvision, which is not built for these processors"})
+
+
 def processed(files: list[bytes], recipe: CutRecipe) -> Callable[[], np.ndarray]:
     """The picture processor of ViT and SigLIP in transformers, to the same size; it leaves the tiles to the model, so they are cut here."""
     import transformers
@@ -115,4 +150,5 @@ def _work(one: Callable[[], Any], units: float) -> Work:
 ROWS = (
     Row("mel", "log-mel of 30 s", "× real time", mel, aims=(Aim("transformers", 1.4),), weight=0.5),
     Row("pictures", "JPEG to tiles", "pictures/s", pictures, aims=(Aim("transformers", 1.4),), weight=0.5),
+    Row("clips", "MP4 to tubes", "clips/s", clips, headline=False, weight=0.5),
 )

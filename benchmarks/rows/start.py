@@ -3,11 +3,21 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
+import torch
 from contest import OURS, Aim, Contest, Differ, Row, Setting, Work, needed
+from torch import Tensor
 
+from duomo.commands.models import open_model
+from duomo.data.collate import prompt
+from duomo.data.render import Rendered
 from duomo.interchange.huggingface import read
-from rows.peers import drawn, exported, outside, ten_million, words
+from rows.decoding import smollm2
+from rows.peers import drawn, exported, outside, same, ten_million, transformers_model, words
+
+TEXT = "The sea was calm, and the clock had stopped."
 
 
 def children() -> float:
@@ -71,6 +81,51 @@ print(int(model.generate(torch.tensor([[500, 501, 502]]), max_new_tokens=1, do_s
     return Contest(works, f"the same first token, {said[OURS]}", absent=absent, clock=children)
 
 
+def opened(setting: Setting) -> Contest:
+    """SmolLM2-135M's folder opened in float32 with its tokenizer, and one text read; libraries are loaded already. Logits must agree."""
+    _, held = smollm2(setting)
+    folder = exported(held, "hf", setting.folder / "smollm2")
+    absent, found = needed({"transformers": "transformers"}), {OURS: ours_reads(folder)}
+    if not absent:
+        found["transformers"] = theirs_reads(folder)
+    mine = found[OURS]()
+    told = [same(name, mine, read()) for name, read in found.items() if name != OURS]
+
+    def once(read: Callable[[], object]) -> Work:
+        def work() -> float:
+            read()
+            return 1.0
+
+        return work
+
+    return Contest({name: once(read) for name, read in found.items()}, "; ".join(told), absent=absent)
+
+
+def ours_reads(folder: Path) -> Callable[[], Tensor]:
+    """Opens, and gives the logits of a text."""
+
+    def read() -> Tensor:
+        run = open_model(folder)
+        ids = run.tokenizer.encode(TEXT)
+        with torch.inference_mode():
+            return run.model(prompt([Rendered(ids, [False] * len(ids), turn=len(ids))], "decoder"))
+
+    return read
+
+
+def theirs_reads(folder: Path) -> Callable[[], Tensor]:
+    """The same in transformers."""
+    import transformers
+
+    def read() -> Tensor:
+        model, tokenizer = transformers_model(folder), transformers.AutoTokenizer.from_pretrained(folder)
+        with torch.inference_mode():
+            logits: Tensor = model(torch.tensor([tokenizer.encode(TEXT, add_special_tokens=False)])).logits
+        return logits
+
+    return read
+
+
 def told_by(code: str) -> str:
     """The last word that a fresh Python prints."""
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()[-1]
@@ -78,5 +133,6 @@ def told_by(code: str) -> str:
 
 ROWS = (
     Row("import", "import", "s", imports, aims=(Aim("at most", 0.15),), weight=0.3, more=False),
+    Row("open", "a checkpoint of 135 M opened, a text read", "s", opened, headline=False, weight=0.3, more=False),
     Row("ready", "from nothing to a token, 10 M", "s", ready, weight=0.3, more=False),
 )

@@ -10,7 +10,8 @@ from duomo.sources import SOURCES
 from duomo.tokenizer import Tokenizer
 from rows.peers import same_ids
 
-TEXTS = 2000
+TEXTS, WORDS = 2000, 8192
+Count = Callable[[str], int]  # tokens of a text
 Encode = Callable[[Sequence[str]], list[list[int]]]
 
 
@@ -72,4 +73,61 @@ def gigatoken(plain: Tokenizer) -> Encode:
     return lambda texts: made.encode_batch_list(list(texts), parallel=False)
 
 
-ROWS = (Row("encode", "text to ids, GPT-2's vocabulary", "MB/s", encode, aims=(Aim("tokenizers", 10.0),), weight=0.5),)
+def learn(setting: Setting) -> Contest:
+    """A vocabulary of 8,192 from the same texts; what a token then holds of texts that were not learned from tells how good it is."""
+    texts = introductions(setting)
+    learned, unseen = texts[: TEXTS // 2], texts[TEXTS // 2 :]
+    absent = needed({"sentencepiece": "sentencepiece"})
+    found: dict[str, Callable[[], Count]] = {OURS: lambda: ours(learned), "tokenizers": lambda: plain(learned)}
+    if "sentencepiece" not in absent:
+        found["sentencepiece"] = lambda: sentencepiece(learned)
+    size, held = sum(len(text.encode()) for text in learned) / 1e6, sum(len(text.encode()) for text in unseen)
+    told = [f"{name} {held / sum(map(count, unseen)):.2f}" for name, count in ((name, make()) for name, make in found.items())]
+
+    def work(make: Callable[[], Count]) -> Work:
+        def timed() -> float:
+            make()
+            return size
+
+        return timed
+
+    works = {name: work(make) for name, make in found.items()}
+    return Contest(works, f"vocabularies of {WORDS:,}; bytes a token of unseen texts: {', '.join(told)}", absent=absent)
+
+
+def ours(texts: Sequence[str]) -> Count:
+    """Ours, whose words of Chinese are apart and whose digits stand alone."""
+    made = Tokenizer.learn(texts, WORDS)
+    return lambda text: len(made.encode(text))
+
+
+def plain(texts: Sequence[str]) -> Count:
+    """GPT-2's way by the library underneath."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    made.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=WORDS, initial_alphabet=alphabet, show_progress=False))
+    return lambda text: len(made.encode(text).ids)
+
+
+def sentencepiece(texts: Sequence[str]) -> Count:
+    """Byte-pair encoding by sentencepiece, which falls back to bytes."""
+    from io import BytesIO
+
+    import sentencepiece as peer
+
+    out = BytesIO()
+    peer.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts), model_writer=out, vocab_size=WORDS, model_type="bpe", byte_fallback=True, num_threads=1,
+        minloglevel=2, max_sentence_length=100_000,
+    )  # fmt: skip
+    made = peer.SentencePieceProcessor(model_proto=out.getvalue())
+    return lambda text: len(made.encode(text))
+
+
+ROWS = (
+    Row("encode", "text to ids, GPT-2's vocabulary", "MB/s", encode, aims=(Aim("tokenizers", 10.0),), weight=0.5),
+    Row("learn", "a vocabulary of 8,192 learned", "MB/s", learn, headline=False, weight=0.5),
+)

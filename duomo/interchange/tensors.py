@@ -34,7 +34,8 @@ def tensors_in(folder: Path) -> Lazy:
             if name in owner:
                 raise ValueError(f"{path}: holds {name}, which {owner[name].name} holds too")
             owner[name] = path
-    return Lazy({name: partial(_tensor, path, name) for name, path in owner.items()})
+    opened = {path: safetensors.safe_open(path, "pt") for path in dict.fromkeys(owner.values())}  # once: each opening reads all names
+    return Lazy({name: partial(_tensor, path, opened[path], name) for name, path in owner.items()})
 
 
 def names_in(path: Path) -> list[str]:
@@ -98,9 +99,8 @@ def _shards(folder: Path) -> list[Path]:
     return files
 
 
-def _tensor(path: Path, name: str) -> Tensor:
-    with safetensors.safe_open(path, "pt") as opened:
-        tensor: Tensor = opened.get_tensor(name)
+def _tensor(path: Path, opened: safetensors.safe_open, name: str) -> Tensor:
+    tensor: Tensor = opened.get_tensor(name)
     if tensor.dtype not in NUMBERS:
         raise ValueError(f"{path}: {name} is of type {str(tensor.dtype).removeprefix('torch.')}, which is not read as weights")
     return tensor.to(torch.float32, copy=True)  # its own memory: the file may go
