@@ -18,6 +18,7 @@ from duomo.commands.show import bars
 from duomo.report import Report
 from duomo.retrieve.answer import Answer, Quote, Reader
 from duomo.retrieve.cut import passages
+from duomo.retrieve.memory import Memory
 from duomo.retrieve.passage import Passage, Section
 from duomo.retrieve.shelf import Embed, Kept, Shelf, build, digest, embedded, is_shelf, load, save
 from duomo.retrieve.words import SAY_NOTHING, searcher
@@ -94,7 +95,7 @@ def open_shelf(place: str | Path) -> Reader:
     shelf = load(_place(place))
     if shelf.model and shelf.complete and place_of(shelf.model) is not None:
         model = embedder(*open_with_card(shelf.model))
-        return Reader(shelf, searcher(SAY_NOTHING), embedding(model, "query"), embedding(model, "passage"))
+        return Reader(shelf, searcher(SAY_NOTHING), *reading(model))
     if shelf.model and shelf.complete:
         print(f"note: {shelf.model} is not here, so words alone are compared; `duomo fetch {shelf.model}` gets it", file=sys.stderr)
     return Reader(shelf, searcher(SAY_NOTHING))
@@ -192,6 +193,11 @@ def embedding(model: Embedder, kind: str, progress: Callable[[int], None] = lamb
         return vectors_ND
 
     return embed
+
+
+def reading(model: Embedder) -> tuple[Memory, Memory]:
+    """What embeds questions, and what embeds sentences; each remembers them, so that nothing is read twice."""
+    return Memory(embedding(model, "query")), Memory(embedding(model, "passage"))
 
 
 def _embed(shelf: Shelf, maker: Embedder, target: Path) -> Shelf:

@@ -1,15 +1,17 @@
 """The desk of the tour: its shelf as it stands now, asked by meaning over what has its vectors, by words over all."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duomo.commands.tour_files import FILES
 from duomo.page.events import Answered
 from duomo.retrieve.answer import Answer, Reader
+from duomo.retrieve.memory import Memory
 from duomo.retrieve.passage import SECOND, Passage
 from duomo.retrieve.shelf import Shelf, build
-from duomo.retrieve.words import SAY_NOTHING, searcher
+from duomo.retrieve.words import SAY_NOTHING, Words, searcher
 
 if TYPE_CHECKING:
     from duomo.vectors import Embedder
@@ -26,6 +28,8 @@ class Desk:
     folder: Path
     shelf: Shelf | None = None
     maker: "Embedder | None" = None
+    words: Words = field(default_factory=lambda: searcher(SAY_NOTHING), repr=False)
+    _reads: tuple[Memory, Memory] | None = field(default=None, repr=False)  # what embeds questions, and sentences
 
     @property
     def sample(self) -> bool:
@@ -40,13 +44,25 @@ class Desk:
             found = self._reader(some).answer(question)
             if found.quotes or some is self.shelf:
                 return self._told(found, MEANING)
-        return self._told(Reader(replace(self.shelf, vectors_ND=None), searcher(SAY_NOTHING)).answer(question), WORDS)
+        return self._told(Reader(replace(self.shelf, vectors_ND=None), self.words).answer(question), WORDS)
+
+    def ahead(self) -> Iterator[int]:
+        """Reads all sentences, so that no question waits for one; gives how many so far. Nothing before all vectors are made."""
+        if self.shelf is not None and self.maker is not None and self.shelf.complete:
+            yield from self._reader(self.shelf).ahead()
+
+    def reads(self) -> tuple[Memory, Memory]:
+        """What embeds questions, and what embeds sentences; each remembers them. Raises ValueError where vectors are not made here."""
+        from duomo.commands.shelf import reading
+
+        if self.maker is None:
+            raise ValueError("nothing here tells what words mean; `duomo fetch e5` gets it")
+        if self._reads is None:
+            self._reads = reading(self.maker)
+        return self._reads
 
     def _reader(self, shelf: Shelf) -> Reader:
-        from duomo.commands.shelf import embedding
-
-        assert self.maker is not None
-        return Reader(shelf, searcher(SAY_NOTHING), embedding(self.maker, "query"), embedding(self.maker, "passage"))
+        return Reader(shelf, self.words, *self.reads())
 
     def _told(self, found: Answer, by: str) -> Answered:
         if not found.quotes:

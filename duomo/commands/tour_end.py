@@ -23,7 +23,7 @@ LIMITS = (
 def measuring(lesson: Lesson, control: Control) -> Iterator[Event]:
     """Scores the run on held-out data in a process of its own."""
     yield Act(5, "What it can do", "Figures on held-out data, beside baselines and a control: the same questions with another's input.")
-    worker = Worker(("evaluate", str(lesson.folder)), lesson.cache / ERRORS)
+    worker = Worker(("evaluate", str(lesson.folder)), lesson.cache / ERRORS, control.behind)
     worker.start()
     try:
         yield from waiting("measuring on held-out data", worker, control)

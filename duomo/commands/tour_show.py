@@ -109,7 +109,8 @@ def _left_out(event: LeftOut) -> Iterator[Line]:
 @lines.register
 def _doing(event: Doing) -> Iterator[Line]:
     count = f" {event.done}/{event.total}" if event.total > 1 else ""
-    yield f"   {event.what}{count}" + (f" · {event.seconds:.0f} s" if event.seconds >= 1 else ""), ""
+    left = f" · about {event.left / 60:.0f} min left" if event.left >= 30 else ""
+    yield f"   {event.what}{count}" + (f" · {event.seconds:.0f} s" if event.seconds >= 1 else "") + left, ""
 
 
 @lines.register

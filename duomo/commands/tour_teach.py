@@ -9,7 +9,8 @@ from threading import Event as Flag
 from typing import TYPE_CHECKING, Any
 
 from duomo.commands.tour_fetch import fetched, is_here, one_line
-from duomo.commands.tour_process import Following, Worker
+from duomo.commands.tour_process import WORK, Following, Making, Worker
+from duomo.data.prepare import names
 from duomo.data.processes import processes
 from duomo.page.events import Act, Doing, Event, Killed, Learning, LeftOut, Resumed, Tried
 from duomo.recipe import Recipe
@@ -23,18 +24,24 @@ EVERY = 20.0  # seconds between two exams
 SAVED = 20  # steps between two checkpoints: the exam reads them, and a kill loses no more
 PATIENCE = 120.0  # seconds that the last exam waits for its baselines
 ROUNDS = 2  # exams before the process is killed, where nobody is there to do it
+PREPARING = "preparing the data"
 ERRORS, PREPARED = Path("tour") / "train.log", Path("tour") / "prepare.log"  # inside the cache
 
 
 @dataclass(frozen=True)
 class Control:
-    """What a person does meanwhile. `alone`: nobody is there, so the kill comes by itself."""
+    """What a person does meanwhile. `alone`: nobody is there, so the kill comes by itself, and nobody else wants the processors."""
 
     alone: bool = True
     kill: Flag = field(default_factory=Flag)
     stop: Flag = field(default_factory=Flag)
     look: float = LOOK
     every: float = EVERY
+
+    @property
+    def behind(self) -> int:
+        """How far processes at work stand back."""
+        return 0 if self.alone else WORK
 
 
 @dataclass(frozen=True)
@@ -78,11 +85,11 @@ class Course:
         return Following(self.lesson.folder, self.worker.began)
 
 
-def ahead(lesson: Lesson) -> Worker | None:
+def ahead(lesson: Lesson, control: Control = Control()) -> Worker | None:
     """Begins to prepare the lesson's data beside other acts; None where something must be fetched first."""
     if not all(is_here(name, lesson.cache) for name in sources_of(lesson.recipe)):
         return None
-    worker = Worker(("prepare", lesson.name, "--workers", "1"), lesson.cache / PREPARED)
+    worker = Worker(("prepare", lesson.name, "--workers", "1"), lesson.cache / PREPARED, control.behind)
     worker.start()
     return worker
 
@@ -97,9 +104,10 @@ def teaching(lesson: Lesson, control: Control, preparing: Worker | None = None) 
     if lacking := [name for name in wanted if name not in here]:
         yield LeftOut("the training", f"{', '.join(lacking)} can not be had here")
         return False
-    yield from waiting("preparing the data", preparing, control)
+    making = Making(lesson.cache, _sets(lesson.recipe), preparing.began) if preparing else None
+    yield from waiting(PREPARING, preparing, control, making)
     words = ("train", lesson.name, *lesson.overrides)
-    course = Course(lesson, control, Worker(words, lesson.cache / ERRORS))
+    course = Course(lesson, control, Worker(words, lesson.cache / ERRORS, control.behind))
     course.worker.start("--fresh")
     try:
         with processes(1) as helper:
@@ -117,12 +125,22 @@ def teaching(lesson: Lesson, control: Control, preparing: Worker | None = None) 
     return True
 
 
-def waiting(what: str, worker: Worker | None, control: Control) -> Iterator[Event]:
-    """Tells what is under way until a process ends, or is to end."""
+def waiting(what: str, worker: Worker | None, control: Control, making: Making | None = None) -> Iterator[Event]:
+    """Tells what is under way until a process ends, or is to end; of data that is made, how much and for how long."""
     began = time.monotonic()
     while worker is not None and worker.running and not control.stop.is_set():
-        yield Doing(what, seconds=time.monotonic() - began)
+        yield made_so_far(what, making) if making else Doing(what, seconds=time.monotonic() - began)
         time.sleep(control.look)
+
+
+def made_so_far(what: str, making: Making) -> Doing:
+    """How much of the data is made; for how long, as the pace so far foretells it, once that is known."""
+    done, seconds = making.done(), time.time() - making.since
+    return Doing(what, done, making.total, seconds, seconds * (making.total - done) / done if done else 0.0)
+
+
+def _sets(recipe: Recipe) -> tuple[str, ...]:
+    return (*recipe.data.tasks, *names(recipe.data.files, recipe.data.tasks))
 
 
 def sources_of(recipe: Recipe) -> list[str]:
@@ -133,11 +151,12 @@ def sources_of(recipe: Recipe) -> list[str]:
 
 def _followed(course: Course, helper: Any) -> Iterator[Event]:
     """What the training shows of itself until it ends, with exams between; and the kill, once."""
-    began, told = time.monotonic(), -1.0
+    began, told, making = time.monotonic(), -1.0, Making(course.lesson.cache, _sets(course.lesson.recipe), course.worker.began)
     while course.worker.running and not course.control.stop.is_set():
         steps = course.run.steps()
         if not steps:
-            yield Doing("the training process begins" if course.killed else "preparing the data", seconds=time.monotonic() - began)
+            beginning = Doing("the training process begins", seconds=time.monotonic() - began)
+            yield made_so_far(PREPARING, making) if making.done() else beginning
         elif steps[-1]["step"] != told:
             told = steps[-1]["step"]
             yield learning(steps, course.run.planned())
@@ -171,7 +190,7 @@ def _seated(course: Course, helper: Any) -> Iterator[Event]:
     course.seated = True
     for paper in course.exam.papers:
         if paper.counts:
-            course.baselines[paper.task.name] = helper.submit(measured, paper.asked, course.exam.recipe.seed)
+            course.baselines[paper.task.name] = helper.submit(measured, paper.asked, course.exam.recipe.seed, course.control.behind)
 
 
 def _due(course: Course) -> bool:

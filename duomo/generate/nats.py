@@ -27,19 +27,24 @@ def label_nats(model: "Model", batch: Batch) -> Tensor:
 @torch.inference_mode()
 def continuation_nats(model: "Model", prompt: Batch, tails: Sequence[Sequence[list[int]]]) -> Tensor:
     """(R,): -log p of every continuation of every row, row after row; each prompt is read once."""
+    reader = Reader(model, prompt, max(len(tail) for row in tails for tail in row))
+    return tail_nats(reader, reader.hidden()[:, -1:], tails)
+
+
+@torch.inference_mode()
+def tail_nats(reader: Reader, last_B1D: Tensor, tails: Sequence[Sequence[list[int]]]) -> Tensor:
+    """The same of prompts that were read already, `last_B1D` being what the reader gave last of each. The reader goes on by the tails."""
     flat = [tail for row in tails for tail in row]
-    length = max(map(len, flat))
-    reader = Reader(model, prompt, length)
-    device = reader.target.ids_BT.device
+    length, device = max(map(len, flat)), reader.target.ids_BT.device
     row_R = torch.tensor([r for r, row in enumerate(tails) for _ in row], device=device)
     ids_RT = torch.tensor([tail + [0] * (length - len(tail)) for tail in flat], device=device)
     real_RT = torch.arange(length, device=device) < torch.tensor([[len(tail)] for tail in flat], device=device)
-    hidden_RTD = reader.hidden()[:, -1:][row_R]
+    hidden_RTD = last_B1D[row_R]
     if length > 1:
         reader.select(row_R)
         reader.add(ids_RT[:, :-1], real_RT[:, 1:])  # the last token of each foretells nothing
         hidden_RTD = torch.cat([hidden_RTD, reader.hidden()], 1)
-    return _sums(model, hidden_RTD, ids_RT, real_RT)
+    return _sums(reader.model, hidden_RTD, ids_RT, real_RT)
 
 
 def _sums(model: "Model", hidden_BTD: Tensor, ids_BT: Tensor, real_BT: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """What happens on the tour of `duomo demo`, as records that `commands` makes: the terminal prints them, the page draws them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,12 +37,13 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Doing:
-    """What is under way; `total` 0: nobody knows how much it will be. `seconds`: since it began."""
+    """What is under way; `total` 0: nobody knows how much it will be. `seconds`: since it began. `left`: seconds to come, if foretold."""
 
     what: str
     done: int = 0
     total: int = 0
     seconds: float = 0.0
+    left: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -177,10 +178,14 @@ class Told:
 
 @dataclass(frozen=True)
 class Tour:
-    """What the page's tab of the tour can do. All of them but `look` and `kill` may take a while, and raise ValueError for people."""
+    """What the page's tab of the tour can do. All of them but `look` and `kill` may take a while, and raise ValueError for people.
+
+    `invent` takes longer than the others: it is for what the shelf does not answer, and gives what is made up as it grows.
+    """
 
     look: Callable[[int], tuple[int, Sequence["Event"]] | None]  # the version that is known; None: nothing new
-    ask: Callable[[str], Sequence["Event"]]
+    ask: Callable[[str], Answered]
+    invent: Callable[[str], Iterator[Invented]]
     teach: Callable[[float | None], None]  # minutes
     kill: Callable[[], None]
     drawn: Callable[[bytes], str]  # a picture's file, dark on white

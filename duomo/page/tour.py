@@ -20,6 +20,7 @@ EVERY = 1.0  # seconds between two looks
 PNG, MOST = "data:image/png;base64,", 400_000  # of a drawing: how it begins, and its characters
 SHEET = """<div class="sheet"><p>{label}</p><canvas class="sketch" width="280" height="280" role="img" aria-label="{label}"></canvas>
 <button type="button" data-clear>{clear}</button></div>"""
+LATER: dict[str, Any] = {"trigger_mode": "multiple", "show_progress": "hidden", "api_visibility": "private"}
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -34,12 +35,15 @@ def build(jobs: Jobs) -> None:
     parts["shelf"] = gr.HTML(busy())
     gr.HTML(f"<h2>2 · {say('tour.two')}</h2>")
     question = gr.Textbox(label=say("shelf.question"), placeholder=say("tour.hint"), max_lines=3, submit_btn=True)
-    asked, own = gr.HTML(), gr.HTML()
+    asked, own, made, open_question = gr.HTML(), gr.HTML(), gr.HTML(), gr.State("")
     parts["answers"] = gr.HTML()
     _lesson(jobs, tour, parts)
     gr.HTML(f"<h2>5 · {say('tour.five')}</h2>")
     parts["end"] = gr.HTML()
-    question.submit(safe(jobs, partial(ask, tour, own), asked, own), question, [asked, own], api_visibility="private")
+    answering = safe(jobs, partial(ask, tour, Sheet(own, made, open_question)), asked, own, made)
+    answered = question.submit(answering, question, [asked, own, made, open_question], api_visibility="private")
+    inventing = answered.then(safe(jobs, partial(invent, tour, made), made), open_question, made, **LATER)
+    question.submit(None, None, None, cancels=[inventing], api_visibility="private")
     seen, hidden, clock = gr.State({}), gr.HTML(visible=False), gr.Timer(EVERY)
     look = safe(jobs, partial(follow, jobs, tour, parts, seen), hidden)
     clock.tick(look, seen, [hidden, seen, *parts.values()], **QUIET)
@@ -50,7 +54,7 @@ def _lesson(jobs: Jobs, tour: Tour, parts: dict[str, Any]) -> None:
     import gradio as gr
 
     gr.HTML(f"<h2>3 · {say('tour.three')}</h2>")
-    with gr.Row():
+    with gr.Row(equal_height=True):
         minutes = gr.Slider(1, 30, 8, step=1, label=say("tour.minutes"), scale=3)
         teach = gr.Button(say("tour.teach"), variant="primary", scale=1)
     note = gr.HTML()
@@ -103,12 +107,31 @@ def sections(jobs: Jobs, tour: Tour, events: list[Event]) -> dict[str, str]:
     }
 
 
-async def ask(tour: Tour, own: Any, question: str) -> AsyncIterator[Update]:
-    """A question of the reader's."""
+class Sheet:
+    """The components that a question changes: the answer, what is made up, and the question that is still open."""
+
+    def __init__(self, own: Any, made: Any, open_question: Any) -> None:
+        self.own, self.made, self.open_question = own, made, open_question
+
+
+async def ask(tour: Tour, sheet: Sheet, question: str) -> AsyncIterator[Update]:
+    """A question of the reader's: what the shelf says. Where it says nothing, the question stays open for `invent`."""
+    yield {sheet.made: "", sheet.open_question: ""}
     if not question.strip():
         raise Lacking("shelf.ask")
-    yield {own: busy()}
-    yield {own: view.answers(await asyncio.to_thread(tour.ask, question), tour.play)}
+    yield {sheet.own: busy()}
+    found = await asyncio.to_thread(tour.ask, question)
+    yield {sheet.own: view.answers([found], tour.play), sheet.open_question: "" if found.quote else question}
+
+
+async def invent(tour: Tour, made: Any, question: str) -> AsyncIterator[Update]:
+    """What the language model makes up to an open question, as it grows."""
+    if not question:
+        return
+    yield {made: busy()}
+    pieces = tour.invent(question)
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield {made: view.answers([piece], tour.play)}
 
 
 async def done(work: Callable[..., None], *values: Any) -> AsyncIterator[Update]:

@@ -27,6 +27,7 @@ from duomo.page.words import TEXTS, both
 
 Play = Callable[[Path], Path | None]
 SOUND, FILM, PICTURE = (".wav", ".flac", ".ogg", ".mp3"), (".mp4", ".webm"), (".png", ".jpg", ".webp", ".gif")
+HALF_A_MINUTE = 30.0  # seconds: less is not told as minutes
 RIGHT, WRONG = "✓", "✗"
 
 
@@ -207,7 +208,9 @@ def _doing(events: Sequence[Event]) -> str:
     last = events[-1] if events else None
     if not isinstance(last, Doing) or (last.total and last.done >= last.total):
         return ""
-    return f'<p class="busy" role="status">{text(last.what)} · {last.seconds:.0f} s</p>'
+    left = f" · {both('tour.to_come', left=f'{last.left / 60:.0f}')}" if last.left >= HALF_A_MINUTE else ""
+    bar = meter(last.done / last.total, "main") if last.total > 1 else ""
+    return f'<p class="busy" role="status">{text(last.what)} · {last.seconds:.0f} s{left}</p>{bar}'
 
 
 def text(english: str) -> str:

@@ -97,3 +97,11 @@ def test_losses_that_differ_are_not_called_the_same():
 def test_the_shelf_grows_in_its_own_section_whenever_it_does():
     events = [Act(1, "", ""), Act(2, "", ""), Shelved("tour", 1, 2, 2, 0.1), LeftOut("a", "b")]
     assert view.acts(events, (1,)) == [events[0], events[2]] and view.acts(events, (2,)) == [events[1], events[3]]
+
+
+def test_what_is_made_shows_how_much_and_for_how_long():
+    drawn = view.pulse([Doing("preparing the data", 5, 20, 60.0, 180.0)])
+    assert 'aria-valuenow="25"' in drawn and "about 3 minutes left" in drawn and "60 s" in drawn
+    untold = view.pulse([Doing("preparing the data", 0, 20, 4.0)])
+    assert "minutes left" not in untold and "4 s" in untold
+    assert "progressbar" not in view.pulse([Doing("the training process begins", seconds=4.0)])

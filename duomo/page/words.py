@@ -195,6 +195,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "tour.by_meaning": ("by meaning", "按意思"),
     "tour.by_both": ("by meaning, then weighed by smollm2", "先按意思，再由 smollm2 权衡"),
     "tour.preparing": ("preparing the data", "正在准备数据"),
+    "tour.to_come": ("about {left} minutes left at this pace", "照此速度还要约 {left} 分钟"),
     "tour.begins": ("the training process begins", "训练进程正在启动"),
     "tour.begins_again": ("the training process begins again", "训练进程正在重新启动"),
     "tour.comparing": ("computing what it is compared with", "正在计算用来比较的方法"),

@@ -1,6 +1,6 @@
 """Answer: the sentence of a file that answers a question, quoted; or nothing, where no file does. K = passages, S = sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from duomo.retrieve.words import Words, is_chinese, is_question
 
 LOOKED = 5  # passages whose sentences are compared
 MOST_SENTENCES = 60
+AT_ONCE = 4  # passages whose sentences are read ahead between two looks
 ASKS = ("?", "？")
 
 
@@ -101,10 +102,21 @@ class Reader:
         order = sorted(range(len(held)), key=lambda place: -(held[place].score + worth_S[place]))
         return [held[place] for place in order]
 
+    def ahead(self) -> Iterator[int]:
+        """Reads the sentences of all passages, so that no question waits for it where `embed` is a `Memory`; gives how many so far."""
+        read, passages = 0, self.shelf.passages
+        for first in range(0, len(passages) if self.embed is not None and self.by_vectors else 0, AT_ONCE):
+            some = passages[first : first + AT_ONCE]
+            texts = [under_head(passage, passage.text[begin:end]) for passage in some for begin, end in units(passage)]
+            if texts and self.embed is not None:
+                self.embed(texts)
+            read += len(texts)
+            yield read
+
     def _worth(self, question: str, quotes: Sequence[Quote]) -> list[float]:
         """How near each sentence is to the question, heading included."""
         asked = {word: self.shelf.words.rarity(word) for word in set(self.words(question))}
-        texts = [f"{quote.passage.head}\n{quote.text}" if quote.passage.head else quote.text for quote in quotes]
+        texts = [under_head(quote.passage, quote.text) for quote in quotes]
         all_told = max(sum(asked.values()), 1e-9)
         shared = [sum(asked[word] for word in asked.keys() & set(self.words(text))) / all_told for text in texts]
         if self.ask is None or self.embed is None or not self.by_vectors:
@@ -112,6 +124,11 @@ class Reader:
         cosine_S = np.asarray(self.embed(texts) @ self.ask([question])[0])
         share = self.share
         return [share * float(cosine) + (1 - share) * one for cosine, one in zip(cosine_S, shared, strict=True)]
+
+
+def under_head(passage: Passage, text: str) -> str:
+    """What is compared of a sentence: itself under its passage's heading."""
+    return f"{passage.head}\n{text}" if passage.head else text
 
 
 def units(passage: Passage) -> list[tuple[int, int]]:

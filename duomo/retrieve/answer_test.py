@@ -4,6 +4,7 @@ import pytest
 
 from duomo.retrieve.answer import Reader, units
 from duomo.retrieve.confidence import CALIBRATIONS, Calibration
+from duomo.retrieve.memory import Memory
 from duomo.retrieve.passage import LINE, ROW, Passage
 from duomo.retrieve.search import LOOKS, Search, search
 from duomo.retrieve.shelf_test import TEXTS, embed, shelf, whole, words
@@ -88,3 +89,20 @@ def test_a_question_in_a_text_is_quoted_with_its_answer_and_a_row_as_a_whole():
     made = [text[begin:end] for begin, end in units(Passage("a", text, LINE, ((0, 1),)))]
     assert made == ["Fees? None.", "Dogs are welcome.", "几点开门？九点。", "Why?"]
     assert units(Passage("a", "a: One. Two.; b: 3", ROW, ((0, 1),))) == [(0, 18)]
+
+
+def test_what_was_read_ahead_is_quoted_as_before_and_not_read_again():
+    asked, long = [], (*TEXTS, "Fees? None. The pool is cold. Dogs may swim. 九点开门。")
+
+    def counted(texts):
+        asked.extend(texts)
+        return embed(texts)
+
+    made = whole(shelf(long))
+    plain, quick = Reader(made, words, embed, embed), Reader(made, words, Memory(embed), Memory(counted))
+    *_, read = quick.ahead()
+    assert read == len(asked) == sum(len(units(passage)) for passage in made.passages)
+    for question in ("When does the pool close?", "Are dogs welcome?", "几点开门？", "zebra"):
+        assert quick.answer(question) == plain.answer(question)
+    assert len(asked) == read, "no sentence was read again"
+    assert list(Reader(made, words).ahead()) == [], "nothing to read with"

@@ -19,6 +19,7 @@ from duomo.serve.fault import Fault
 OWN = "shelf"  # what the server was started with
 MOST = 64  # files that are sent together
 AT_ONCE = 16  # passages that get their vectors before somebody else has a turn
+AHEAD = 2000  # passages of a shelf whose sentences are read before somebody asks
 
 
 def shelves(house: House) -> str | None:
@@ -62,26 +63,36 @@ def _open(house: House, shelf: str, reader: Reader) -> None:
     if key in house.kept:
         return
     house.kept[key] = reader
-    if not reader.by_vectors and house.first("embed") is not None:
-        chore = asyncio.ensure_future(_meaning(house, key, reader))
+    if reader.by_vectors or house.first("embed") is not None:
+        chore = asyncio.ensure_future(_read(house, key, reader))
         house.models.chores.add(chore)
         chore.add_done_callback(house.models.chores.discard)
 
 
-async def _meaning(house: House, key: str, reader: Reader) -> None:
+async def _read(house: House, key: str, reader: Reader) -> None:
+    """Makes what vectors there are not, then reads the sentences of a small shelf, so that no question waits for them."""
+    with suppress(Fault, ValueError):  # without vectors the words still answer
+        whole = reader if reader.by_vectors else await _meaning(house, key, reader)
+        steps = whole.ahead() if whole is not None and len(whole.shelf.passages) <= AHEAD else iter(())
+        while (await alone(house, lambda: next(steps, None)))[0] is not None:
+            pass
+
+
+async def _meaning(house: House, key: str, reader: Reader) -> Reader | None:
     name = house.first("embed")
     assert name is not None
-    with suppress(Fault, ValueError):  # without vectors the words still answer
-        async with house.models.use(name) as served:
-            if served.embedder is None:
-                return
-            ask, keep = (_shelving().embedding(served.embedder, kind) for kind in ("query", "passage"))
-            whole = replace(reader.shelf, model=name, vectors_ND=None)
-            steps = embedded(whole, keep, AT_ONCE)
-            while (made := (await alone(house, lambda: next(steps, None)))[0]) is not None:
-                whole = made
-        if whole.complete:
-            house.kept[key] = Reader(whole, reader.words, ask, keep)
+    async with house.models.use(name) as served:
+        if served.embedder is None:
+            return None
+        ask, keep = _shelving().reading(served.embedder)
+        whole = replace(reader.shelf, model=name, vectors_ND=None)
+        steps = embedded(whole, keep.embed, AT_ONCE)  # passages are not sentences: they are not remembered
+        while (made := (await alone(house, lambda: next(steps, None)))[0]) is not None:
+            whole = made
+    if not whole.complete:
+        return None
+    found = house.kept[key] = Reader(whole, reader.words, ask, keep)
+    return found
 
 
 def _own(house: House, place: Path) -> Reader:

@@ -16,11 +16,11 @@ from duomo.commands.rooms.house import House, playable, told
 from duomo.commands.tour import Wanted, guarded, lesson
 from duomo.commands.tour_desk import Desk
 from duomo.commands.tour_files import FILES
-from duomo.commands.tour_process import PATIENCE, Worker
+from duomo.commands.tour_process import ACT, PATIENCE, Worker, step_back
 from duomo.commands.tour_show import passing
 from duomo.commands.tour_teach import Control, ahead
 from duomo.modalities.image import IMAGE
-from duomo.page.events import Doing, Event, Learning, Tour, Tried
+from duomo.page.events import Answered, Doing, Event, Invented, Learning, Tour, Tried
 
 if TYPE_CHECKING:
     from duomo.commands.tour_ask import Counter
@@ -33,7 +33,7 @@ LANGUAGE = "en"
 
 def tour(stage: "Stage") -> Tour:
     """What the tab can do."""
-    return Tour(stage.look, stage.answer, stage.teach, stage.kill, stage.drawn, stage.spoken, stage.play, stage.page)
+    return Tour(stage.look, stage.answer, stage.invented, stage.teach, stage.kill, stage.drawn, stage.spoken, stage.play, stage.page)
 
 
 def outdated(one: Event, other: Event) -> bool:
@@ -89,12 +89,12 @@ class Stage:
     asked: bool = False  # whether the questions of act 2 are over
     taught: bool = False  # whether the lesson has begun
     opened: Run | None = None
-    asking: threading.Lock = field(default_factory=threading.Lock)  # one heavy answer at a time
+    asking: threading.Lock = field(default_factory=threading.Lock)  # the model that learns is asked one thing at a time
     telling: threading.Lock = field(default_factory=threading.Lock)  # the vectors and the lesson go on side by side
 
     def begin(self) -> None:
         """Acts 1 and 2, at once; the data of act 3 is prepared beside them."""
-        self.preparing = ahead(self.wanted.lesson)
+        self.preparing = ahead(self.wanted.lesson, self.control)
         self._act(self._shelf())
 
     def teach(self, minutes: float | None) -> None:
@@ -126,12 +126,13 @@ class Stage:
         """All that has happened, with its version; None where nothing has since the known one."""
         return None if known == self.version else (self.version, tuple(self.events))
 
-    def answer(self, question: str) -> list[Event]:
-        """What the shelf says, and where it says nothing, what the language model makes up. Raises ValueError before the shelf is there."""
-        if self.counter is None:
-            raise ValueError("the shelf is still being read; ask again in a moment")
-        with self.asking:
-            return list(self.counter.answer(question))
+    def answer(self, question: str) -> Answered:
+        """What the shelf says. Raises ValueError before the shelf is there."""
+        return self._counter().quoted(question)
+
+    def invented(self, question: str) -> Iterator[Invented]:
+        """What the language model makes up, as it grows; nothing where there is none."""
+        return self._counter().invented(question)
 
     def drawn(self, file: bytes) -> str:
         """What the newest weights say to a drawing, dark on white. Raises ValueError for an empty one."""
@@ -166,6 +167,14 @@ class Stage:
             self.counter = (yield from guarded("the answers", asking(desk, self.wanted.cache))) or self.counter
         self.asked = True
         yield from filling(desk)
+        for _ in self.counter.ahead():
+            if self.control.stop.is_set():
+                return
+
+    def _counter(self) -> "Counter":
+        if self.counter is None:
+            raise ValueError("the shelf is still being read; ask again in a moment")
+        return self.counter
 
     def _newest(self) -> Run:
         """The newest weights, read once. Raises ValueError before there are any."""
@@ -188,6 +197,7 @@ class Stage:
         return thread
 
     def _play(self, act: Iterator[Event]) -> None:
+        step_back(ACT)
         for event in act:
             with self.telling:
                 self.events = [*(one for one in self.events if not outdated(one, event)), event]
