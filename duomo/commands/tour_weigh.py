@@ -6,18 +6,21 @@ R = recordings, D = width.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from duomo.batch import move
 from duomo.blocks.cache import Cache
-from duomo.commands.ask import Assistant
 from duomo.data.collate import check, prompt
 from duomo.data.render import render
 from duomo.generate.nats import tail_nats
 from duomo.generate.reader import Reader
 from duomo.sample import Message, Sample, ask, text
+
+if TYPE_CHECKING:
+    from duomo.commands.ask import Assistant
 
 HEARER = "caller"  # who is spoken to by a telephone
 READ: Mapping[bool, str] = {
@@ -32,7 +35,7 @@ ROOM = 32  # tokens of the words that are weighed
 class Scale:
     """Recordings with what the model made of them in the frame of a question, and of silence as the last row."""
 
-    writer: Assistant
+    writer: "Assistant"
     texts: tuple[str, ...]
     reader: Reader
     last_R1D: Tensor
@@ -50,7 +53,7 @@ class Scale:
         return set(texts) <= set(self.texts) and len(_tail(self.writer, words)) <= ROOM
 
 
-def scale(writer: Assistant, hearer: bool, texts: Sequence[str]) -> Scale:
+def scale(writer: "Assistant", hearer: bool, texts: Sequence[str]) -> Scale:
     """Reads recordings, and silence, in the frame of a question for a caller or of another."""
     model, tokenizer = writer.run.model, writer.run.tokenizer
     known = tuple(dict.fromkeys(texts))
@@ -65,7 +68,7 @@ def scale(writer: Assistant, hearer: bool, texts: Sequence[str]) -> Scale:
         return Scale(writer, known, reader, reader.hidden()[:, -1:])
 
 
-def gained(writer: Assistant, words: str, texts: Sequence[str]) -> list[float]:
+def gained(writer: "Assistant", words: str, texts: Sequence[str]) -> list[float]:
     """By how many nats each text makes the words likelier than silence does."""
     frame = READ[HEARER in words]
     said = writer.speaker.likelihood([ask(frame.format(one), answer=words) for one in (*texts, SILENT)])
@@ -73,7 +76,7 @@ def gained(writer: Assistant, words: str, texts: Sequence[str]) -> list[float]:
     return [costs[-1] - cost for cost in costs[:-1]]
 
 
-def _tail(writer: Assistant, words: str) -> list[int]:
+def _tail(writer: "Assistant", words: str) -> list[int]:
     """The tokens of an answer with its end."""
     item = render(Sample((Message("assistant", (text(words),)),)), writer.run.tokenizer, {}, Path())
     return item.ids[item.turn :]
