@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from duomo.retrieve.answer import Reader
 
 
-def load(path: str | Path) -> Assistant:
-    """The model of a run folder or a fetched name, ready to be asked.
+def load(path: str | Path, int8: bool = False) -> Assistant:
+    """The model of a run folder or a fetched name, ready to be asked; `int8`: by weights of 8 bits, on the processor.
 
     Raises ValueError, with the nearest name, where there is no such model.
     """
     from duomo.commands.ask import load  # here, so that `import duomo` does not wait for torch
 
-    return load(path)
+    return load(path, int8)
 
 
 def shelf(path: str | Path) -> Reader:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from duomo.cli.labelling import Labelling, Summing
-from duomo.cli.program import ModelName, Panel, grouped, show
+from duomo.cli.program import Int8, ModelName, Panel, grouped, show
 from duomo.cli.translating import Translating
 from duomo.commands.resolve import resolve_model
 
@@ -134,6 +134,7 @@ def summarise(
         typer.Option(show_default=False, help="The language that a language model is asked in: en or zh; else that of the text."),
     ] = None,
     lines: Annotated[bool, typer.Option("--json", help="As JSON lines, one a file, with character offsets.")] = False,
+    int8: Int8 = False,
 ) -> None:
     """Sum up texts: the sentences that stand for them best, quoted with their places; Chinese, English, any length.
 
@@ -141,7 +142,7 @@ def summarise(
     """
     from duomo.commands import summarise as command
 
-    show(command.run(files, model, command.Choices(sentences, lang, lines)))
+    show(command.run(files, model, command.Choices(sentences, lang, lines, int8)))
 
 
 @PANEL.verb('duomo generate smollm2 "Once upon a time"')
@@ -154,6 +155,7 @@ def generate(
     count: Annotated[int, typer.Option(min=1, help="How many continuations.")] = 1,
     seed: Annotated[int, typer.Option(help="What is drawn follows from it.")] = 0,
     lines: Annotated[bool, typer.Option("--json", help="As JSON lines, with nats per token and how much is repeated.")] = False,
+    int8: Int8 = False,
 ) -> None:
     """Go on with a text, without a conversation: as base models do.
 
@@ -163,7 +165,7 @@ def generate(
     from duomo.commands import generate as command
     from duomo.generate import Sampling
 
-    show(command.run(path, beginning, Sampling(max_tokens=tokens, temperature=temperature, top_p=top_p, seed=seed), count, lines))
+    show(command.run(path, beginning, Sampling(max_tokens=tokens, temperature=temperature, top_p=top_p, seed=seed), count, lines, int8))
 
 
 @PANEL.verb("duomo describe runs/describe photo.jpg --lang zh")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from duomo.cli.program import ModelName, Panel, grouped, show
+from duomo.cli.program import Int8, ModelName, Panel, grouped, show
 from duomo.cli.serving import Serving
 from duomo.commands.resolve import resolve_model
 
@@ -20,6 +20,7 @@ def ask(
         list[str] | None,
         typer.Argument(metavar="QUESTION --SENSE FILE", show_default=False, help="The question, and files by their sense."),
     ] = None,
+    int8: Int8 = False,
 ) -> None:
     """Ask one question about text, pictures, sound or video.
 
@@ -31,7 +32,7 @@ def ask(
     path, (question, media) = resolve_model(model), read_question(words or [])
     from duomo.commands import ask as command
 
-    show(command.run(path, question, media))
+    show(command.run(path, question, media, int8))
 
 
 def read_question(words: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
@@ -58,12 +59,13 @@ def chat(
     system: Annotated[
         str | None, typer.Option(metavar="TEXT", show_default=False, help='What the system says first; "" for nothing.')
     ] = None,
+    int8: Int8 = False,
 ) -> None:
     """Talk with a model, in several turns."""
     path = resolve_model(model)
     from duomo.commands import chat as command
 
-    show(command.run(path, system))
+    show(command.run(path, system, int8))
 
 
 @PANEL.verb('duomo embed e5 "我喜欢看书" "I love reading"')

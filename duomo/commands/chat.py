@@ -33,13 +33,13 @@ class Talk:
     pending: tuple[Part, ...] = ()
 
 
-def run(folder: Path, system: str | None = None) -> Report:
+def run(folder: Path, system: str | None = None, int8: bool = False) -> Report:
     """Talks until /quit or the end of the input: prompts on a terminal; else reads lines and prints only answers.
 
     `system`: what the system says first, in place of the model's own default; nothing where it is empty.
     """
     opened, card = open_with_card(folder)
-    refuse_whisper(placed(opened))
+    refuse_whisper(placed(opened, int8))
     limit, tokenizer = opened.recipe.model.max_positions, opened.tokenizer
     tokenizer = tokenizer if system is None else tokenizer.introduced(system)
     sampling = Sampling(max_tokens=min(LONGEST, max(1, limit // 2)))

@@ -19,13 +19,13 @@ from duomo.generate.repetition import distinct, repeated, units
 from duomo.report import Report
 
 
-def run(folder: Path, word: str, sampling: Sampling, count: int = 1, lines: bool = False) -> Report:
+def run(folder: Path, word: str, sampling: Sampling, count: int = 1, lines: bool = False, int8: bool = False) -> Report:
     """Continuations of a text, of a file or of the input ("-"): on a terminal while they are found, or as JSON `lines`.
 
     Raises ValueError for a model that writes no text, and for a beginning without any.
     """
     beginning = beginning_of(word)
-    writer = continuer(placed(open_model(folder)), sampling)
+    writer = continuer(placed(open_model(folder), int8), sampling)
     if writer.unread(beginning):
         print(f"note: the beginning is longer than the model reads; its last {writer.room:,} tokens are read", file=sys.stderr)
     if count == 1 and not lines and sys.stdout.isatty():

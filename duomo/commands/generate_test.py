@@ -87,6 +87,13 @@ def test_json_lines_tell_text_cost_and_repetition(folder: Path, capsys: pytest.C
     assert capsys.readouterr().out == "".join(f"--- {n}\n{row['text']}\n" for n, row in enumerate(rows, 1))
 
 
+@pytest.mark.skipif(not {"fbgemm", "x86"} & {*torch.backends.quantized.supported_engines}, reason="torch has no products of 8 bits here")
+def test_weights_of_8_bits_say_words_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert load(folder / "writer", int8=True).run.model.int8 and not load(folder / "writer").run.model.int8
+    assert main(["generate", str(folder / "writer"), BEGINNING, "--int8", "--json", "--tokens", "12"]) == 0
+    assert json.loads(capsys.readouterr().out)["tokens"] == 12
+
+
 def test_figures_are_of_the_words() -> None:
     row = as_json(Continued("the cat the cat the cat", 9, 1.25, True))
     assert row == {

@@ -34,11 +34,18 @@ def open_with_card(name: str | Path) -> tuple[Run, Card]:
     return Run(place, recipe_of(outside, called), outside.tokenizer, model_of(outside), 0), outside.card
 
 
-def placed(run: Run) -> Run:
-    """The same, its model where it writes soonest: on the GPU if there is one, in bfloat16 there if it reads text alone."""
+def placed(run: Run, int8: bool = False) -> Run:
+    """The same, its model where it writes soonest: on the GPU if there is one, in bfloat16 there if it reads text alone.
+
+    `int8`: all tokens after the first are said by weights of 8 bits, on the processor. Raises ValueError where torch has no such products.
+    """
     import torch
 
-    if torch.cuda.is_available():
+    if int8:
+        if not {"fbgemm", "x86"} & {*torch.backends.quantized.supported_engines}:
+            raise ValueError("--int8: torch has no products of 8 bits for this processor; leave it out")
+        run.model.int8 = True
+    elif torch.cuda.is_available():
         run.model.to("cuda", None if run.recipe.model.senses or not torch.cuda.is_bf16_supported() else torch.bfloat16)
     return run
 

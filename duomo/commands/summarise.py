@@ -47,6 +47,7 @@ class Choices:
     sentences: int = 3
     language: str | None = None
     lines: bool = False
+    int8: bool = False  # a language model says its words by weights of 8 bits
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def run(names: Sequence[str], model: str | Path | None, choices: Choices) -> Rep
     """
     if choices.language not in (None, *QUESTIONS):
         raise ValueError(f"--lang {choices.language}: no language that a model is asked in{nearest(str(choices.language), QUESTIONS)}")
-    found_by = way(model or (ENCODER if place_of(ENCODER) else None))
+    found_by = way(model or (ENCODER if place_of(ENCODER) else None), choices.int8)
     faults, rows, shown = list[str](), list[dict[str, object]](), list[tuple[str, ...]]()
     for document in documents(names, faults, slow=found_by != Way()):
         one = summary(document, choices, found_by)
@@ -130,7 +131,7 @@ def run(names: Sequence[str], model: str | Path | None, choices: Choices) -> Rep
     return Report("summarise", facts={"summaries": rows}, lines=tuple(lines))
 
 
-def way(model: str | Path | None) -> Way:
+def way(model: str | Path | None, int8: bool = False) -> Way:
     """An encoder compares sentences by their vectors, a language model words the summary; "none" or None: by words.
 
     Raises ValueError where there is no such model, and for a Whisper.
@@ -141,7 +142,7 @@ def way(model: str | Path | None) -> Way:
     if run.model.decoder is None:
         return Way(encoder=embedder(run, card, unknown=1.0))
     refuse_whisper(run)
-    return Way(writer=Speaker(placed(run).model, run.tokenizer))
+    return Way(writer=Speaker(placed(run, int8).model, run.tokenizer))
 
 
 def summary(document: Document, choices: Choices = Choices(), way: Way = Way()) -> Summary:
