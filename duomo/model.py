@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from duomo.batch import Batch, Stream
-from duomo.blocks import Cache, Head, Inflated, Sense, Stack, View, cross_view, self_view, swift_step
+from duomo.blocks import Cache, Head, Inflated, Quick, Sense, Stack, View, cross_view, self_view, swift_step
 from duomo.blocks.product import product
 from duomo.modalities import MODALITIES
 from duomo.recipe import CutRecipe, ModelRecipe
@@ -82,22 +82,23 @@ class Model(nn.Module):
         """(B, T, D) over the target. With a cache the target is what is new, and is written into it."""
         if self.decoder is None:
             raise ValueError("this model has no decoder; an encoder can not generate")
-        if cache is not None and self._is_step(target, cache):
+        if cache is not None and cache.swift is not None and self._is_quick(target, cache, cache.swift):
             seen = None if source is None else cross_view(target, source, dense).mask
-            assert cache.swift is not None
-            return cache.swift(self.embed(target)[:, 0], target.position_BT, target.group_BT, cache, seen)[:, None]
+            return cache.swift(self.embed(target), target, cache, seen)
         view = self_view(target, dense) if cache is None else View(mask=cache.begin(target.segment_BT, target.group_BT))
         memory_view: View | None = None if source is None else cross_view(target, source, dense)
         return self.decoder(self.embed(target), target.position_BT, view, memory_BSD, memory_view, cache)
 
-    def _is_step(self, target: Stream, cache: Cache) -> bool:
-        """Whether a pass is of one real token a row over a cache that has a quick way, and that has met its memory where it has one."""
-        if cache.swift is None or cache.swift.watched or (self.reads_memory and not cache.memory):
+    def _is_quick(self, target: Stream, cache: Cache, swift: Quick) -> bool:
+        """Whether a pass may take the quick way: of one real token a row, which has met its memory where it has one; or of a prompt."""
+        if swift.watched or (self.reads_memory and not cache.memory):
             return False
-        return target.ids_BT.shape[1] == 1 and bool(target.segment_BT.all())
+        if target.ids_BT.shape[1] > 1:
+            return not (self.reads_memory or self.int8)
+        return bool(target.segment_BT.all())
 
     def quicken(self, cache: Cache, many: bool) -> None:
-        """Lets further steps of one token a row over a cache take the quick way, where there is one: the same but for rounding.
+        """Lets further passes over a cache take the quick way, where there is one: the same but for rounding.
 
         `many`: of many rows, which takes a second copy of the weights.
         """

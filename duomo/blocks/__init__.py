@@ -1,7 +1,7 @@
 """Blocks: what every shape and every sense is built of."""
 
 from duomo.blocks.attention import Attention
-from duomo.blocks.cache import Cache
+from duomo.blocks.cache import Cache, Quick
 from duomo.blocks.inflated import Inflated
 from duomo.blocks.masks import cross_mask, cross_view, self_mask, self_view
 from duomo.blocks.positions import Positions, rotary_angles, sinusoids
@@ -18,6 +18,7 @@ __all__ = [
     "Head",
     "Inflated",
     "Positions",
+    "Quick",
     "Sense",
     "Stack",
     "View",

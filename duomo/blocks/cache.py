@@ -1,22 +1,23 @@
 """Cache: keys and values of what was read. B = rows, H = heads, T = new tokens, S = capacity, K = head width."""
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from duomo.batch import Stream
+
 
 class Quick(Protocol):
-    """The quick step of a decoder: `blocks.swift.Swift`."""
+    """The quick pass of a decoder: `blocks.swift.Swift`."""
 
     @property
     def watched(self) -> bool:
         """Whether it would pass a hook by."""
 
-    def __call__(
-        self, x_BD: Tensor, position_B1: Tensor, group_B1: Tensor, cache: "Cache", seen: Tensor | None = None
-    ) -> Tensor:  # fmt: skip
-        """(B, D) -> (B, D)."""
+    def __call__(self, x_BTD: Tensor, new: "Stream", cache: "Cache", seen: Tensor | None = None) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
 
 
 class Slot(NamedTuple):
@@ -52,7 +53,7 @@ class Cache:
         self.group_BS = torch.zeros(rows, capacity + 1, dtype=torch.long, device=device)
         self.layers: dict[object, tuple[Tensor, Tensor]] = {}
         self.memory: dict[object, tuple[Tensor, Tensor]] = {}
-        self.swift: Quick | None = None  # the quick step of the decoder that writes here, where it has one
+        self.swift: Quick | None = None  # the quick pass of the decoder that writes here, where it has one
         self._place_BT = torch.zeros(rows, 0, dtype=torch.long, device=device)
         self.seen = 0
 

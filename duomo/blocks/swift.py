@@ -1,6 +1,7 @@
-"""Swift: one more token of each row through a stack on a processor, in few and long products; `Stack` is its oracle.
+"""Swift: new tokens of each row through a stack on a processor, in few and long products; `Stack` is its oracle.
 
-B = rows, D = width, I = numbers in, O = numbers out, H = heads, G = query heads of a key head, K = head width, S = keys.
+B = rows, T = tokens, M = rows times tokens, D = width, I = numbers in, O = numbers out, H = heads, G = query heads of a key head,
+K = head width, S = keys.
 """
 
 import warnings
@@ -10,11 +11,14 @@ from functools import cache
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from duomo.batch import Stream
 from duomo.blocks.attention import Attention
 from duomo.blocks.cache import Cache
 from duomo.blocks.positions import rotary_scale
+from duomo.blocks.product import FEW
 from duomo.blocks.stack import Block, Stack
 
 MANY = 4  # rows from which products by packed weights are the quicker
@@ -71,14 +75,19 @@ class Product:
         if self.int8 is not None:
             y_BO = torch.ops.quantized.linear_dynamic(x_BI, self.int8, _narrow())
             y_BO = y_BO if self.bias_O is None else y_BO.add_(self.bias_O)
-            return y_BO if add_BO is None else y_BO.add_(add_BO)
-        if self.packed is not None and len(x_BI) >= MANY:
-            y_BO = torch.ops.mkldnn._linear_pointwise(x_BI, self.packed, self.bias_O, "none", [], "")
-            return y_BO if add_BO is None else y_BO.add_(add_BO)
-        if self.bias_O is None:
+        elif (weight := self._laid(len(x_BI))) is not None:
+            y_BO = torch.ops.mkldnn._linear_pointwise(x_BI, weight, self.bias_O, "none", [], "")
+        elif self.bias_O is None:
             return x_BI @ self.weight_IO if add_BO is None else torch.addmm(add_BO, x_BI, self.weight_IO)
-        y_BO = torch.addmm(self.bias_O, x_BI, self.weight_IO)
+        else:
+            y_BO = torch.addmm(self.bias_O, x_BI, self.weight_IO)
         return y_BO if add_BO is None else y_BO.add_(add_BO)
+
+    def _laid(self, rows: int) -> Tensor | None:
+        """The weights as oneDNN reads them, where its product of so many rows is the quicker."""
+        if rows >= MANY and self.packed is not None:
+            return self.packed
+        return self.weight_IO.t() if rows >= FEW and torch.backends.mkldnn.is_available() else None
 
 
 class Head:
@@ -110,26 +119,45 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the new token of each row is written, and what it sees; one for all layers."""
+class Next:
+    """One token of each row: where it is written, and what it sees; one for all layers."""
 
     seen: int
     index: Tensor  # (1,) where rows are equally long, else (N, 1, K) with N = rows times key heads
     mask: Tensor | None  # bool (B, 1, S)
     memory_mask: Tensor | None
 
-    def write(self, keys_BHSK: Tensor, values_BHSK: Tensor, k_BHK: Tensor, v_BHK: Tensor) -> tuple[Tensor, Tensor]:
-        """All keys and values so far, (N, S, K) each."""
+    def read(self, attn: Attention, q_BHK: Tensor, k_BHK: Tensor, v_BHK: Tensor, cache: Cache) -> Tensor:
+        """(B, H · K): each token over all keys so far, its own among them, which is written."""
         rows, heads, width = k_BHK.shape
         found = []
-        for kept_BHSK, new_BHK in ((keys_BHSK, k_BHK), (values_BHSK, v_BHK)):
+        for kept_BHSK, new_BHK in zip(cache.pair(attn, k_BHK), (k_BHK, v_BHK), strict=True):
             kept_NSK, new_N1K = kept_BHSK[:rows].flatten(0, 1), new_BHK.reshape(rows * heads, 1, width)
             if self.index.ndim == 1:
                 kept_NSK.index_copy_(1, self.index, new_N1K)
             else:
                 kept_NSK.scatter_(1, self.index, new_N1K)
             found.append(kept_NSK[:, : self.seen])
-        return found[0], found[1]
+        return attended(q_BHK, found[0], found[1], self.mask)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Several tokens of each row, as a prompt has them, and what they see."""
+
+    rows: int
+    mask: Tensor  # bool (B, 1, T, S)
+    memory_mask: Tensor | None = None
+
+    def read(self, attn: Attention, q_MHK: Tensor, k_MHK: Tensor, v_MHK: Tensor, cache: Cache) -> Tensor:
+        """(M, H · K), as `Next` does."""
+        q_BHTK, k_BHTK, v_BHTK = (x.unflatten(0, (self.rows, -1)).transpose(1, 2) for x in (q_MHK, k_MHK, v_MHK))
+        keys_BHSK, values_BHSK = attn.slot(cache).extend(k_BHTK, v_BHTK)
+        y_BHTK = F.scaled_dot_product_attention(q_BHTK, keys_BHSK, values_BHSK, self.mask, enable_gqa=attn.heads != attn.kv_heads)
+        return y_BHTK.transpose(1, 2).reshape(len(q_MHK), -1)
+
+
+Place = Next | Span
 
 
 class Layer:
@@ -188,7 +216,7 @@ class Layer:
             qk_BHK = heads_BHK[:, : self.heads + self.kv_heads] if self.head_norms is None else torch.cat([q_BHK, k_BHK], 1)
             qk_BHK = torch.addcmul(qk_BHK * cos_B1K, qk_BHK.roll(self.width // 2, -1), sin_B1K)
             q_BHK, k_BHK = qk_BHK.split((self.heads, self.kv_heads), 1)
-        return attended(q_BHK, *place.write(*cache.pair(self.block.attn, k_BHK), k_BHK, v_BHK), place.mask)
+        return place.read(self.block.attn, q_BHK, k_BHK, v_BHK, cache)
 
     def _recall(self, q_BD: Tensor, cache: Cache, place: Place) -> Tensor:
         cross = self.block.cross
@@ -208,7 +236,7 @@ def joined(block: Block) -> list[list[nn.Linear]]:
 
 
 class Swift:
-    """A stack's step over a cache, where its weights lie in the memory of a processor."""
+    """A stack's pass over a cache, where its weights lie in the memory of a processor."""
 
     @property
     def watched(self) -> bool:
@@ -235,38 +263,42 @@ class Swift:
             self.norm = normed(self.stack.norm)
         return self
 
-    def __call__(self, x_BD: Tensor, position_B1: Tensor, group_B1: Tensor, cache: Cache, seen: Tensor | None = None) -> Tensor:
-        """(B, D) -> (B, D) over a token that comes after all that its row has read. `seen`: bool (B, 1, 1, S), of the memory."""
-        stack, place = self.stack, self._place(group_B1, cache, seen)
-        if stack.positions is not None:
-            x_BD = x_BD + stack.positions(position_B1)[:, 0]
-        if stack.embed_norm is not None:
-            x_BD = stack.embed_norm(x_BD)
-        turn = self._turn(position_B1)
-        for layer in self.layers:
-            x_BD = layer(x_BD, turn, cache, place)
-        return self.norm(x_BD)
+    def __call__(self, x_BTD: Tensor, new: Stream, cache: Cache, seen: Tensor | None = None) -> Tensor:
+        """(B, T, D) -> (B, T, D) over new tokens; where each row has one, it comes after all that the row has read.
 
-    def _place(self, group_B1: Tensor, cache: Cache, seen_B11S: Tensor | None) -> Place:
-        mask_B1S, at_B1 = cache.advance(group_B1)
+        `seen`: bool (B, 1, 1, S), of the memory.
+        """
+        stack, x_MD, rows = self.stack, x_BTD.flatten(0, 1), len(x_BTD)
+        place = self._next(new, cache, seen) if new.ids_BT.shape[1] == 1 else Span(rows, cache.begin(new.segment_BT, new.group_BT))
+        if stack.positions is not None:
+            x_MD = x_MD + stack.positions(new.position_BT).flatten(0, 1)
+        if stack.embed_norm is not None:
+            x_MD = stack.embed_norm(x_MD)
+        turn = self._turn(new.position_BT.reshape(-1, 1))
+        for layer in self.layers:
+            x_MD = layer(x_MD, turn, cache, place)
+        return self.norm(x_MD).unflatten(0, (rows, -1))
+
+    def _next(self, new: Stream, cache: Cache, seen_B11S: Tensor | None) -> Next:
+        mask_B1S, at_B1 = cache.advance(new.group_BT)
         memory_mask = None if seen_B11S is None else seen_B11S[:, 0]
         if mask_B1S is None:
-            return Place(cache.seen, at_B1[0], None, memory_mask)
+            return Next(cache.seen, at_B1[0], None, memory_mask)
         attn = self.layers[0].block.attn
         index_BHK = at_B1[:, :, None].expand(-1, attn.kv_heads, attn.head_dim)
-        return Place(cache.seen, index_BHK.flatten(0, 1)[:, None], mask_B1S, memory_mask)
+        return Next(cache.seen, index_BHK.flatten(0, 1)[:, None], mask_B1S, memory_mask)
 
-    def _turn(self, position_B1: Tensor) -> tuple[Tensor, Tensor] | None:
+    def _turn(self, position_M1: Tensor) -> tuple[Tensor, Tensor] | None:
         """Cosine and sine over the whole width of a head, the sine of the first half negative: a turn is two products and a sum."""
         if self.stack.recipe.position != "rotary":
             return None
-        angle_B1K, scale = (position_B1 * self.stack.rate_K)[:, None], rotary_scale(self.stack.recipe)
-        cos, sin = angle_B1K.cos() * scale, angle_B1K.sin() * scale
+        angle_M1K, scale = (position_M1 * self.stack.rate_K)[:, None], rotary_scale(self.stack.recipe)
+        cos, sin = angle_M1K.cos() * scale, angle_M1K.sin() * scale
         return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
 
 
 def swift_step(stack: Stack | None, many: bool = False, int8: bool = False) -> Swift | None:
-    """The quick step of a stack on a processor; None where it is none: on a GPU, in training, adapted, watched by hooks, not float32.
+    """The quick pass of a stack on a processor; None where it is none: on a GPU, in training, adapted, watched by hooks, not float32.
 
     `many`: for many rows at once, which takes a second copy of the weights. `int8`: by weights of 8 bits and what they meet likewise,
     which is another model, nearly the same.

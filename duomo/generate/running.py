@@ -185,9 +185,9 @@ class Running:
     def _read(self, most: int) -> list[Told]:
         """Reads at most so many tokens of the prompt whose turn it is; where it ends, its answer begins."""
         if self._reading is None:
-            answer = self.waiting.popleft()
-            self._reading = answer, Cache(1, answer.begins, self.device)
+            self._reading = self.waiting[0], Cache(1, self.waiting.popleft().begins, self.device)
         answer, cache = self._reading
+        cache.swift = self.cache.swift
         before = answer.read
         try:
             logits_1V = self._prefill(answer, cache, most)

@@ -133,6 +133,23 @@ def test_a_long_prompt_stalls_no_one_longer_than_a_chunk(decoder):
     assert max(b - a for a, b in zip(read, read[1:], strict=False)) <= 9
 
 
+def test_prompts_are_read_by_the_quick_way_as_steps_are(decoder):
+    running, lengths = Running(decoder, tokenizer(), 2, 96, 64), []
+    swift = running.cache.swift
+
+    class Noting:
+        watched = False
+
+        def __call__(self, x_BTD, *more):
+            lengths.append(x_BTD.shape[1])
+            return swift(x_BTD, *more)
+
+    running.cache.swift, one = Noting(), asked(decoder, 0, stop_ids=(-1,))
+    running.add(0, one)
+    all_told(running)
+    assert lengths == [one.prompt.target.ids_BT.shape[1]] + [1] * (GREEDY.max_tokens - 1)
+
+
 def test_of_many_who_come_at_once_the_first_does_not_wait_for_the_last(decoder):
     running = Running(decoder, tokenizer(), 4, 96, 256)
     for key in range(4):
