@@ -5,7 +5,8 @@
 Works in this folder, whose cache should hold what the tour downloads. A terminal is feigned for the tour, Chromium is driven by Playwright
 on the same cores. The page: from the start of the process until GET / answers, and until the tab is drawn. The first useful answer: until
 a sentence of the shelf stands there as quoted. Clicks: while the training's steps go on, a button whose answer the server gives at
-once, and a question to the shelf; and GET / beside them. Writes runs/first-minutes/report.json.
+once, a question to the shelf, one for a recording, and what is made up where nothing answers, until its first words; and GET / beside
+them. Writes runs/first-minutes/report.json.
 """
 
 import argparse
@@ -32,6 +33,8 @@ OUT = Path("runs/first-minutes")
 PATIENCE = 1200.0  # seconds
 AIMS = {"page": 60.0, "first useful answer": 180.0, "p95 of a click": 1.0}
 QUESTIONS = ("Which option was wrong?", "What is Zaha Hadid known for?", "怎样选择一个好密码？", "Who is welcome here?")
+RECORDINGS = ("Which recording says that the caller is alone?", "Which recording says that the option was wrong?")
+UNANSWERED = (QUESTIONS[0], QUESTIONS[3])
 STEP = r"text=/Step \d+ of/"
 ADDRESS = re.compile(r"the tour: (http://127\.0\.0\.1:\d+/)")
 Facts = dict[str, Any]
@@ -115,6 +118,14 @@ def asked(page: Any, question: str) -> float:
     return time.monotonic() - began
 
 
+def made_up(page: Any, question: str) -> float:
+    """Seconds from a question that nothing answers until the first words of what the language model makes up."""
+    began = time.monotonic()
+    asked(page, question)
+    page.locator(".invented:not([data-old])").first.wait_for(timeout=120_000)
+    return time.monotonic() - began
+
+
 def fetched(address: str) -> float:
     """Seconds of a GET /."""
     began = time.monotonic()
@@ -163,6 +174,8 @@ def measured(tour: Tour, clicks: int, pages: int) -> Facts:
         facts["first step of training"] = round(tour.seconds, 1)
         facts["button"] = told([clicked(page, "What is this?") for _ in range(clicks)])
         facts["question"] = told([asked(page, QUESTIONS[number % len(QUESTIONS)]) for number in range(clicks)])
+        facts["question for a recording"] = told([asked(page, RECORDINGS[number % len(RECORDINGS)]) for number in range(clicks // 2)])
+        facts["made up, first words"] = told([made_up(page, UNANSWERED[number % len(UNANSWERED)]) for number in range(clicks // 2)])
         facts["GET /"] = told([fetched(address) for _ in range(pages)])
         facts["still learning"] = page.locator(STEP).first.is_visible()
         browser.close()

@@ -11,7 +11,6 @@ from duomo.checkpoint import open_run
 from duomo.commands.asked import Asked
 from duomo.commands.evaluate import Answering
 from duomo.commands.prepare import prepared
-from duomo.commands.tour_process import step_back
 from duomo.data.prepare import names
 from duomo.data.render import cut
 from duomo.data.store import Store
@@ -107,12 +106,11 @@ def exam(folder: Path) -> Exam:
     return Exam(recipe, tuple(papers))
 
 
-def measured(asked: Asked, seed: int, behind: int = 0) -> tuple[str, float]:
+def measured(asked: Asked, seed: int) -> tuple[str, float]:
     """The nearest-neighbour method of a task, or else its best one, with its share of right answers to the exam's samples.
 
-    For another process, which stands `behind` others: a task can not be sent to one, but made there.
+    For another process: a task can not be sent to one, but made there.
     """
-    step_back(behind)
     task, setting = asked.task(), Setting("test", ASKED, 1, seed)
     samples = pick(task, Store(asked.root), setting)
     shares = {

@@ -79,16 +79,15 @@ class Worker:
 
 
 def step_back(by: int, pid: int = 0) -> None:
-    """Lets a process that has just begun leave the processors to others; of this process the calling thread, where threads have a rank.
+    """Lets a process that has just begun stand behind this one; without `pid` the calling thread, where threads have a rank of their own.
 
     Where the system ranks sessions against each other, the session of the process as well. What the system refuses is left.
     """
     if not by or sys.platform == "win32" or (not pid and sys.platform != "linux"):
         return
     with suppress(OSError):
-        whom = pid or threading.get_native_id()
-        rank = min(LOWEST, os.getpriority(os.PRIO_PROCESS, whom) + by)
-        os.setpriority(os.PRIO_PROCESS, whom, rank)
+        rank = min(LOWEST, os.getpriority(os.PRIO_PROCESS, os.getpid()) + by)  # of the first thread, whichever begins another process
+        os.setpriority(os.PRIO_PROCESS, pid or threading.get_native_id(), rank)
         if pid and (session := Path(f"/proc/{pid}/autogroup")).exists():
             session.write_text(str(rank), encoding="ascii")
 

@@ -56,13 +56,18 @@ def test_a_thread_steps_back_alone():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no ranks")
-def test_a_worker_stands_behind(tmp_path):
-    own = os.getpriority(os.PRIO_PROCESS, 0)
-    for behind in (0, 4):
-        worker = Worker(("sources",), tmp_path / "errors.log", behind)
+def test_a_worker_stands_behind_the_process_whichever_thread_began_it(tmp_path):
+    own, ranks = os.getpriority(os.PRIO_PROCESS, os.getpid()), list[int]()
+
+    def work():
+        step_back(3)
+        worker = Worker(("sources",), tmp_path / "errors.log", 4)
         worker.start()
         assert worker.process is not None
-        try:
-            assert os.getpriority(os.PRIO_PROCESS, worker.process.pid) == min(LOWEST, own + behind)
-        finally:
-            worker.kill()
+        ranks.append(os.getpriority(os.PRIO_PROCESS, worker.process.pid))
+        worker.kill()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert ranks == [min(LOWEST, own + 4)]

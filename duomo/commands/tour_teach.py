@@ -190,7 +190,7 @@ def _seated(course: Course, helper: Any) -> Iterator[Event]:
     course.seated = True
     for paper in course.exam.papers:
         if paper.counts:
-            course.baselines[paper.task.name] = helper.submit(measured, paper.asked, course.exam.recipe.seed, course.control.behind)
+            course.baselines[paper.task.name] = helper.submit(measured, paper.asked, course.exam.recipe.seed)
 
 
 def _due(course: Course) -> bool:

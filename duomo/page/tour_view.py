@@ -133,7 +133,8 @@ def media(file: Path, play: Play) -> str:
     if ending in PICTURE:
         return f'<img class="small" src="{place}" alt="{name}">'
     if ending in SOUND:
-        return f'<audio controls preload="none" src="{place}" aria-label="{name}"></audio>'
+        plain = 'controlslist="nodownload noplaybackrate"'  # without a menu there is room for the button that plays it on a telephone
+        return f'<audio controls {plain} preload="none" src="{place}" aria-label="{name}"></audio>'
     return f'<video controls muted preload="metadata" src="{place}" aria-label="{name}"></video>' if ending in FILM else name
 
 
