@@ -19,7 +19,6 @@ from duomo.serve.fault import Fault
 OWN = "shelf"  # what the server was started with
 MOST = 64  # files that are sent together
 AT_ONCE = 16  # passages that get their vectors before somebody else has a turn
-AHEAD = 2000  # passages of a shelf whose sentences are read before somebody asks
 
 
 def shelves(house: House) -> str | None:
@@ -73,7 +72,7 @@ async def _read(house: House, key: str, reader: Reader) -> None:
     """Makes what vectors there are not, then reads the sentences of a small shelf, so that no question waits for them."""
     with suppress(Fault, ValueError):  # without vectors the words still answer
         whole = reader if reader.by_vectors else await _meaning(house, key, reader)
-        steps = whole.ahead() if whole is not None and len(whole.shelf.passages) <= AHEAD else iter(())
+        steps = iter(()) if whole is None else whole.ahead()
         while (await alone(house, lambda: next(steps, None)))[0] is not None:
             pass
 
