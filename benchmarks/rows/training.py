@@ -30,7 +30,7 @@ from rows.plain import Plain
 ROWS_OF, TOKENS = 8, 256
 RECIPE = TrainRecipe(lr=1e-4)  # small, so that losses of many steps stay comparable
 IGNORE = -100
-APART = 1e-3  # of losses
+APART, HALF_APART = 1e-3, 1e-2  # of losses, in float32 and in bfloat16
 # Every second sample of the first step of recipes/four_senses.yaml, media included, by its length in tokens.
 FOUR_SENSES = tuple(
     map(
@@ -159,15 +159,17 @@ def steps(recipe: ModelRecipe, documents: Sequence[Rendered], setting: Setting, 
             "plain loop, compiled": lambda: plain(True), "litgpt": lit}  # fmt: skip
 
 
-def contest(found: Mapping[str, Step], useful: int, flops: float, absent: Mapping[str, str], facts: Mapping[str, object]) -> Contest:
-    """Checks that two steps of all programs lose the same, then times them."""
+def contest(
+    found: Mapping[str, Step], useful: int, flops: float, absent: Mapping[str, str], facts: Mapping[str, object], allowed: float = APART
+) -> Contest:
+    """Checks that two steps of all programs lose the same, within so many nats, then times them."""
     losses = {name: [step() for _ in range(2)] for name, step in found.items()}
     mine = losses[next(iter(losses))]
     for name, values in losses.items():
         apart = max(abs(a - b) for a, b in zip(mine, values, strict=True))
-        if not apart < APART:
+        if not apart < allowed:
             raise Differ(f"{name}: losses of two steps {values} differ from {mine}")
-    told = f"losses of two steps within {APART:g} nats ({mine[0]:.4f} at first)"
+    told = f"losses of two steps within {allowed:g} nats ({mine[0]:.4f} at first)"
 
     works = {name: _work(step, useful) for name, step in found.items()}
     return Contest(works, told, flops=flops, absent=absent, facts=facts)
@@ -197,6 +199,28 @@ def dense(setting: Setting) -> Contest:
 def compiled(setting: Setting) -> Contest:
     """The same, each through torch.compile, which takes a minute or two of its own a program."""
     return _equal(setting, ten_million(), 1.0, ", compiled")
+
+
+def half(setting: Setting) -> Contest:
+    """The same in bfloat16 over float32 weights, beside float32: what `train.precision=fast` chooses between."""
+    recipe = ten_million()
+    documents = items([TOKENS] * ROWS_OF, recipe.vocab_size)
+    absent, batch = needed({"transformers": "transformers"}), collate([[one] for one in documents], "decoder")
+    found = {f"{OURS}, bfloat16": halved(ours(drawn(recipe), [batch])), f"{OURS}, float32": ours(drawn(recipe), [batch])}
+    if not absent:
+        peer = steps(recipe, documents, setting)["transformers"]
+        found |= {"transformers, bfloat16": halved(peer()), "transformers": peer()}
+    return contest(found, ROWS_OF * TOKENS, flops_of(recipe, TOKENS), absent, {}, HALF_APART)
+
+
+def halved(step: Step) -> Step:
+    """The same step, its products in bfloat16."""
+
+    def one() -> float:
+        with torch.autocast("cpu", torch.bfloat16):
+            return step()
+
+    return one
 
 
 def supervised(setting: Setting) -> Contest:
@@ -297,6 +321,7 @@ def peak(name: str) -> None:
 ROWS = (
     Row("train", "training, 10 M, 8 × 256 tokens", "tokens/s", dense, aims=(Aim("transformers", 1.25), Aim("sgemm", 0.8)), weight=2),
     Row("train-compiled", "training, 10 M, compiled", "tokens/s", compiled, headline=False, weight=2),
+    Row("train-half", "training, 10 M, bfloat16", "tokens/s", half, headline=False),
     Row("train-lora", "training, 10 M, LoRA of rank 8", "tokens/s", adapted, headline=False),
     Row("train-25", "training, a quarter supervised, 32 k words", "tokens/s", supervised, aims=(Aim("transformers", 1.7),), weight=1.5),
     Row("train-mixed", "training, the mixed lengths of four senses", "useful tokens/s", mixed, aims=(Aim("transformers", 3.0),)),

@@ -21,7 +21,7 @@ from duomo.batch import Batch, move
 from duomo.blocks import Stack
 from duomo.commands.begin import begin
 from duomo.commands.learning import held_out_of, objective_of, steps_of, told_by
-from duomo.commands.pace import begun, paced
+from duomo.commands.pace import begun, paced, precise
 from duomo.commands.ready import Ready, get_ready
 from duomo.commands.remember import remembering
 from duomo.commands.show import Progress
@@ -38,7 +38,7 @@ from duomo.train.log import Log
 from duomo.train.loop import Backward, backward, loop
 from duomo.train.optimizer import optimizer, schedule
 from duomo.train.profile import LOG, TRACE, Profile
-from duomo.train.speed import matmul_peak
+from duomo.train.speed import half_gain, matmul_peak
 from duomo.train.step import Step
 from duomo.train.validate import validate
 
@@ -82,6 +82,8 @@ def run(recipe: Recipe, resume: bool = False, fresh: bool = False, runs: Path = 
     recipe = begun(recipe, folder) if resume else recipe
     _refuse(folder, recipe, resume, fresh)
     ready = get_ready(recipe)
+    if not torch.cuda.is_available():
+        recipe = precise(recipe, half_gain)
     recipe = paced(recipe, lambda: seconds_a_step(recipe, ready))
     training = start(recipe, ready, folder, resume, fresh)
     if profile:
@@ -136,7 +138,8 @@ def seconds_a_step(recipe: Recipe, ready: Ready) -> float:
     model = Model(recipe.model, ready.tokenizer.placeholders(recipe.model.senses)).to(device).train()
     objective, solver = objective_of(recipe, model, ready), optimizer(model, recipe.train)
     batches = (move(step, device) for step in islice(steps_of(recipe, model, ready, 0), TRIED))
-    taken = [step.seconds for step in loop(model, batches, objective, solver, lambda step: 1.0, clip=recipe.train.clip)]
+    with precision(recipe.train.precision, device):
+        taken = [step.seconds for step in loop(model, batches, objective, solver, lambda step: 1.0, clip=recipe.train.clip)]
     return statistics.median(taken[PASSED:] or taken)
 
 
@@ -287,7 +290,7 @@ def peak(device: torch.device, wanted: str) -> float:
 
 
 def _halved(wanted: str, device: torch.device) -> bool:
-    return wanted == "bf16" or (wanted == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported())
+    return wanted == "bf16" or (wanted in ("auto", "fast") and device.type == "cuda" and torch.cuda.is_bf16_supported())
 
 
 @contextmanager
