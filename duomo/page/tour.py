@@ -32,7 +32,7 @@ def build(jobs: Jobs) -> None:
     gr.HTML(about("tour.about"))
     parts = dict[str, Any]()
     gr.HTML(f"<h2>1 · {say('tour.one')}</h2>")
-    parts["shelf"] = gr.HTML(busy())
+    parts["growth"], parts["shelf"] = gr.HTML(busy()), gr.HTML()
     gr.HTML(f"<h2>2 · {say('tour.two')}</h2>")
     question = gr.Textbox(label=say("shelf.question"), placeholder=say("tour.hint"), max_lines=3, submit_btn=True)
     asked, own, made, open_question = gr.HTML(), gr.HTML(), gr.HTML(), gr.State("")
@@ -98,6 +98,7 @@ def sections(jobs: Jobs, tour: Tour, events: list[Event]) -> dict[str, str]:
     """Each section as HTML."""
     taught = view.acts(events, (3, 4))
     return {
+        "growth": view.growth(view.acts(events, (0, 1))),
         "shelf": view.shelf(view.acts(events, (0, 1)), tour.play),
         "answers": view.answers(view.acts(events, (2,)), tour.play),
         "pulse": view.downloads(taught) + view.pulse(taught),

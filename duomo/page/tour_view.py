@@ -28,17 +28,23 @@ from duomo.page.words import TEXTS, both
 Play = Callable[[Path], Path | None]
 SOUND, FILM, PICTURE = (".wav", ".flac", ".ogg", ".mp3"), (".mp4", ".webm"), (".png", ".jpg", ".webp", ".gif")
 HALF_A_MINUTE = 30.0  # seconds: less is not told as minutes
+PLAIN = 'controlslist="nodownload nofullscreen noplaybackrate"'  # without a menu there is room for the button that plays it
 RIGHT, WRONG = "✓", "✗"
 
 
 def shelf(events: Sequence[Event], play: Play) -> str:
-    """Act 1: downloads, recordings with their truth, how much of the shelf can be asked."""
+    """Act 1: downloads, and recordings with their truth."""
     heard = [event for event in events if isinstance(event, Heard)]
-    grown = [event for event in events if isinstance(event, Shelved)]
     rows = "".join(_heard(event, play) for event in heard)
     names = ("tour.recording", "tour.heard", "tour.truth")
-    table = _table(names, rows) if rows else ""
-    return f"{downloads(events)}{_grown(grown[-1]) if grown else ''}{table}{_left(events)}{_doing(events)}"
+    table = _table(names, rows, "heard") if rows else ""
+    return f"{downloads(events)}{table}"
+
+
+def growth(events: Sequence[Event]) -> str:
+    """How much of the shelf can be asked. It changes often, and so stands apart from recordings that somebody plays."""
+    grown = [event for event in events if isinstance(event, Shelved)]
+    return f"{_grown(grown[-1]) if grown else ''}{_left(events)}{_doing(events)}"
 
 
 def downloads(events: Sequence[Event]) -> str:
@@ -88,7 +94,7 @@ def lesson(events: Sequence[Event], play: Play) -> str:
     past = [[one.items[place].right for one in tried if place < len(one.items)] for place in range(len(tried[-1].items))]
     rows = "".join(_item(item, marks, play) for item, marks in zip(tried[-1].items, past, strict=True))
     head = f"<h3>{both('tour.at', step=tried[-1].step)}</h3>"
-    return f'{head}<div class="bars">{bars}</div>{_table(("tour.item", "tour.says", "tour.truth", "tour.turned"), rows)}'
+    return f'{head}<div class="bars">{bars}</div>{_table(("tour.item", "tour.says", "tour.truth", "tour.turned"), rows, "items")}'
 
 
 def plug(events: Iterable[Event]) -> str:
@@ -133,9 +139,10 @@ def media(file: Path, play: Play) -> str:
     if ending in PICTURE:
         return f'<img class="small" src="{place}" alt="{name}">'
     if ending in SOUND:
-        plain = 'controlslist="nodownload noplaybackrate"'  # without a menu there is room for the button that plays it on a telephone
-        return f'<audio controls {plain} preload="none" src="{place}" aria-label="{name}"></audio>'
-    return f'<video controls muted preload="metadata" src="{place}" aria-label="{name}"></video>' if ending in FILM else name
+        return f'<audio controls {PLAIN} preload="none" src="{place}" aria-label="{name}"></audio>'
+    if ending not in FILM:
+        return name
+    return f'<video controls {PLAIN} disablepictureinpicture muted preload="metadata" src="{place}" aria-label="{name}"></video>'
 
 
 def _heard(event: Heard, play: Play) -> str:
@@ -220,9 +227,9 @@ def text(english: str) -> str:
     return both(name) if name else escape(english)
 
 
-def _table(names: Iterable[str], rows: str) -> str:
+def _table(names: Iterable[str], rows: str, kind: str = "") -> str:
     head = "".join(f'<th scope="col">{both(name)}</th>' for name in names)
-    return f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return f'<div class="wide {kind}" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _plain(text: str) -> list[str]:

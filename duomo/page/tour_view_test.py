@@ -59,7 +59,7 @@ def test_no_text_of_an_event_is_html():
     for play in (nowhere, here):
         drawn = [
             view.shelf(HOSTILE, play), view.answers(HOSTILE, play), view.pulse(HOSTILE[:9]), view.lesson(HOSTILE, play),
-            view.plug(HOSTILE), view.end(HOSTILE, lambda file: ""),
+            view.plug(HOSTILE), view.end(HOSTILE, lambda file: ""), view.growth(HOSTILE), view.growth(HOSTILE[:9]),
         ]  # fmt: skip
         assert not any("<img src=x" in html or 'alert(1)>"' in html for html in drawn)
         assert sum("&lt;img src=x" in html for html in drawn) >= 4
@@ -85,7 +85,7 @@ def test_the_table_tells_how_an_item_turned_right():
 def test_the_last_state_of_what_is_under_way_is_shown():
     assert "Step 7 of 10" in view.pulse([Learning(3, 10, 1.0, 1.0), Learning(7, 10, 1.0, 1.0)])
     assert 'role="status"' in view.pulse([Learning(3, 10, 1.0, 1.0), Doing("going on", seconds=2)])
-    grown = view.shelf([Shelved("tour", 2, 4, 0, 0.1), Shelved("tour", 2, 4, 3, 0.1)], nowhere)
+    grown = view.growth([Shelved("tour", 2, 4, 0, 0.1), Shelved("tour", 2, 4, 3, 0.1)])
     assert 'aria-valuenow="75"' in grown
 
 
@@ -105,3 +105,9 @@ def test_what_is_made_shows_how_much_and_for_how_long():
     untold = view.pulse([Doing("preparing the data", 0, 20, 4.0)])
     assert "minutes left" not in untold and "4 s" in untold
     assert "progressbar" not in view.pulse([Doing("the training process begins", seconds=4.0)])
+
+
+def test_a_recording_that_plays_is_left_alone_while_the_shelf_grows():
+    heard = Heard(Path("a.wav"), "one", "one", 1.0, 0.1)
+    drawn = [view.shelf([heard, *(Shelved("tour", 2, 4, count, 0.1) for count in range(some))], here) for some in (1, 4)]
+    assert drawn[0] == drawn[1] and "/page/a.wav" in drawn[0]
