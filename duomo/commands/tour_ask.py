@@ -67,13 +67,13 @@ class Counter:
             time.sleep(PAUSE)
 
     def ahead(self) -> Iterator[None]:
-        """Reads what questions will ask about, piece by piece: all sentences of the shelf, then its recordings as the writer reads them."""
-        for _ in self.desk.ahead():
-            yield
+        """Reads what questions will ask about, piece by piece: the recordings as the writer reads them, then all sentences of the shelf."""
         spoken = [passage.text for passage in self._recordings()[1]]
         for hearer in (True, False) if self.writer is not None and 0 < len(spoken) <= MOST else ():
             assert self.writer is not None
             self.scales[hearer] = scale(self.writer, hearer, spoken)
+            yield
+        for _ in self.desk.ahead():
             yield
 
     def reported(self, question: str) -> Answered | None:
