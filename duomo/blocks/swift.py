@@ -123,22 +123,21 @@ class Next:
     """One token of each row: where it is written, and what it sees; one for all layers."""
 
     seen: int
-    index: Tensor  # (1,) where rows are equally long, else (N, 1, K) with N = rows times key heads
-    mask: Tensor | None  # bool (B, 1, S)
-    memory_mask: Tensor | None
+    index: Tensor  # (1,) where rows are equally long, else (B, H, 1, K)
+    hidden: Tensor | None  # bool (B, 1, S): what a row does not see
+    of_memory: Tensor | None  # the same of the memory
 
     def read(self, attn: Attention, q_BHK: Tensor, k_BHK: Tensor, v_BHK: Tensor, cache: Cache) -> Tensor:
         """(B, H · K): each token over all keys so far, its own among them, which is written."""
-        rows, heads, width = k_BHK.shape
-        found = []
+        rows, found = len(k_BHK), []
         for kept_BHSK, new_BHK in zip(cache.pair(attn, k_BHK), (k_BHK, v_BHK), strict=True):
-            kept_NSK, new_N1K = kept_BHSK[:rows].flatten(0, 1), new_BHK.reshape(rows * heads, 1, width)
+            mine_BHSK, new_BH1K = kept_BHSK[:rows], new_BHK[:, :, None]
             if self.index.ndim == 1:
-                kept_NSK.index_copy_(1, self.index, new_N1K)
+                mine_BHSK.index_copy_(2, self.index, new_BH1K)
             else:
-                kept_NSK.scatter_(1, self.index, new_N1K)
-            found.append(kept_NSK[:, : self.seen])
-        return attended(q_BHK, found[0], found[1], self.mask)
+                mine_BHSK.scatter_(2, self.index, new_BH1K)
+            found.append(mine_BHSK.flatten(0, 1)[:, : self.seen])
+        return attended(q_BHK, found[0], found[1], self.hidden)
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ class Span:
 
     rows: int
     mask: Tensor  # bool (B, 1, T, S)
-    memory_mask: Tensor | None = None
+    of_memory: Tensor | None = None
 
     def read(self, attn: Attention, q_MHK: Tensor, k_MHK: Tensor, v_MHK: Tensor, cache: Cache) -> Tensor:
         """(M, H · K), as `Next` does."""
@@ -225,7 +224,7 @@ class Layer:
         if cross.q_norm is not None:
             q_BHK = cross.q_norm(q_BHK)
         keys, values = cache.recall(cross, len(q_BD))
-        return attended(q_BHK, keys.flatten(0, 1), values.flatten(0, 1), place.memory_mask)
+        return attended(q_BHK, keys.flatten(0, 1), values.flatten(0, 1), place.of_memory)
 
 
 def joined(block: Block) -> list[list[nn.Linear]]:
@@ -281,12 +280,12 @@ class Swift:
 
     def _next(self, new: Stream, cache: Cache, seen_B11S: Tensor | None) -> Next:
         mask_B1S, at_B1 = cache.advance(new.group_BT)
-        memory_mask = None if seen_B11S is None else seen_B11S[:, 0]
+        of_memory = None if seen_B11S is None else ~seen_B11S[:, 0]
         if mask_B1S is None:
-            return Next(cache.seen, at_B1[0], None, memory_mask)
+            return Next(cache.seen, at_B1[0], None, of_memory)
         attn = self.layers[0].block.attn
-        index_BHK = at_B1[:, :, None].expand(-1, attn.kv_heads, attn.head_dim)
-        return Next(cache.seen, index_BHK.flatten(0, 1)[:, None], mask_B1S, memory_mask)
+        index_BH1K = at_B1[:, None, :, None].expand(-1, attn.kv_heads, -1, attn.head_dim)
+        return Next(cache.seen, index_BH1K, ~mask_B1S, of_memory)
 
     def _turn(self, position_M1: Tensor) -> tuple[Tensor, Tensor] | None:
         """Cosine and sine over the whole width of a head, the sine of the first half negative: a turn is two products and a sum."""
@@ -312,13 +311,13 @@ def swift_step(stack: Stack | None, many: bool = False, int8: bool = False) -> S
     return kept.refresh(many and few and torch.backends.mkldnn.is_available(), int8)
 
 
-def attended(q_BHK: Tensor, keys_NSK: Tensor, values_NSK: Tensor, mask_B1S: Tensor | None) -> Tensor:
+def attended(q_BHK: Tensor, keys_NSK: Tensor, values_NSK: Tensor, hidden_B1S: Tensor | None) -> Tensor:
     """(B, H · K): one query of each row over its keys; query heads that share a key head are read together."""
     rows, width = len(q_BHK), q_BHK.shape[-1]
     q_NGK = q_BHK.reshape(len(keys_NSK), -1, width)
-    score_NGS = torch.bmm(q_NGK * width**-0.5, keys_NSK.mT)
-    if mask_B1S is not None:
-        score_NGS.view(rows, -1, score_NGS.shape[-1]).masked_fill_(~mask_B1S, -torch.inf)
+    score_NGS = torch.baddbmm(q_NGK.new_empty(()), q_NGK, keys_NSK.mT, beta=0, alpha=width**-0.5)
+    if hidden_B1S is not None:
+        score_NGS.view(rows, -1, score_NGS.shape[-1]).masked_fill_(hidden_B1S, -torch.inf)
     return torch.bmm(score_NGS.softmax(-1), values_NSK).view(rows, -1)
 
 
