@@ -33,15 +33,15 @@ def measuring(lesson: Lesson, control: Control) -> Iterator[Event]:
         yield LeftOut("the scoreboard", worker.last_words() if worker.code else f"stopped; `duomo evaluate {lesson.folder}` measures")
         return
     found = reports.load(lesson.folder / "report.json")
-    lines = text(merge({lesson.recipe.name: found})).splitlines()
+    cells = tuple(map(tuple, merge({lesson.recipe.name: found})))
     question = min((example.question for example in found.examples if example.question and not example.media), key=len, default="")
-    yield Scores(found.rows, tuple(lines), lesson.folder / "report.html", question)
+    yield Scores(found.rows, tuple(text(cells).splitlines()), lesson.folder / "report.html", question, cells)
 
 
 def closing(model: str, question: str, learned: bool) -> Iterator[Event]:
     """What this can not do; and three lines of a client, for a model that is served."""
     yield Told("What this can not do", LIMITS if learned else LIMITS[:2])
-    yield Told(f"From a program, while `duomo serve {model}` runs", tuple(client(model, question)), code=True)
+    yield Told("From a program", (f"# while this runs: duomo serve {model}", *client(model, question)), code=True)
 
 
 def client(model: str, question: str) -> Iterator[str]:

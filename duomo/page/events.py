@@ -159,12 +159,13 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Scores:
-    """The scoreboard of the run, as rows and as lines for a terminal; `question`: one of words alone that it was asked."""
+    """The scoreboard of the run, as rows, as lines for a terminal, and as cells of lines; `question`: one of words alone that was asked."""
 
     rows: tuple[ReportRow, ...]
     lines: tuple[str, ...]
     report: Path
     question: str = ""
+    cells: tuple[tuple[tuple[str, ...], ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from duomo.page.events import (
     Tried,
 )
 from duomo.page.parts import address, clock
+from duomo.page.runs import table
 from duomo.page.words import TEXTS, both
 
 Play = Callable[[Path], Path | None]
@@ -114,13 +115,16 @@ def end(events: Iterable[Event], page: Callable[[Path], str]) -> str:
     found = []
     for event in events:
         if isinstance(event, Scores):
-            board = f'<div class="wide" tabindex="0"><pre>{escape(chr(10).join(event.lines))}</pre></div>'
-            found.append(f"{board}{page(event.report)}")
+            found.append(f"{table(event.cells) or _lines(event.lines)}{page(event.report)}")
         elif isinstance(event, Told):
-            lines = "".join(f"<li>{text(line)}</li>" for line in event.lines)
-            body = f"<pre><code>{escape(chr(10).join(event.lines))}</code></pre>" if event.code else f"<ul>{lines}</ul>"
-            found.append(f"<h3>{text(event.title)}</h3>{body}")
+            points = "".join(f"<li>{text(line)}</li>" for line in event.lines)
+            found.append(f"<h3>{text(event.title)}</h3>{_lines(event.lines) if event.code else f'<ul>{points}</ul>'}")
     return "".join(found)
+
+
+def _lines(lines: Sequence[str]) -> str:
+    """Lines as a terminal has them."""
+    return f'<div class="wide" tabindex="0"><pre>{escape(chr(10).join(lines))}</pre></div>'
 
 
 def meter(share: float, kind: str) -> str:

@@ -50,6 +50,7 @@ HOSTILE: tuple[Event, ...] = (
     Doing(BAD),
     Act(5, BAD, BAD),
     Scores((), (BAD,), FILE),
+    Scores((), (BAD,), FILE, cells=(((BAD,),), ((BAD, BAD),))),
     Told(BAD, (BAD,)),
     Told(BAD, (BAD,), code=True),
 )

@@ -200,6 +200,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "tour.begins_again": ("the training process begins again", "训练进程正在重新启动"),
     "tour.comparing": ("computing what it is compared with", "正在计算用来比较的方法"),
     "tour.measuring": ("measuring on held-out data", "正在留出数据上打分"),
+    "tour.program": ("From a program", "在程序里使用"),
     "tour.limits": ("What this can not do", "这一切不会做什么"),
     "tour.limit_shelf": (
         "The shelf quotes; it does not reason. It misses much that is said in other words, and refuses some that it could answer.",
