@@ -11,53 +11,43 @@ import importlib
 import json
 import statistics
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from shelf_questions import SEED, Question, chinese, encyclopedia
 
 from duomo.commands import fetch
 from duomo.commands.models import embedder, open_with_card
-from duomo.commands.shelf import embedding
+from duomo.commands.shelf import aligning, embedding
 from duomo.commands.show import bars
 from duomo.data.store import Store
 from duomo.evaluate import scoreboard
 from duomo.evaluate.bootstrap import intervals
 from duomo.report import Baseline, Control, Report, ReportRow, save
 from duomo.retrieve import shelf as shelves
+from duomo.retrieve.align import READ, SIGNS, Align, read
 from duomo.retrieve.answer import Reader
-from duomo.retrieve.confidence import ACROSS, CALIBRATIONS, PHRASE, Calibration
-from duomo.retrieve.cut import passages, sentences
+from duomo.retrieve.confidence import ACROSS, ALIGNED, CALIBRATIONS, PHRASE, Calibration
+from duomo.retrieve.cut import MOST, passages, sentences
 from duomo.retrieve.passage import LINE, Section
-from duomo.retrieve.search import LOOKS, Search, fuse, judged, matches
+from duomo.retrieve.search import LOOKS, PLAIN, Search, fuse, judged, matches
 from duomo.retrieve.shelf import Kept, Shelf
 from duomo.retrieve.words import SAY_NOTHING, Words, searcher
 from duomo.sample import ask
-from duomo.tasks.passages import articles, description
-from duomo.tasks.task import Answer, Metric, Row, Split
+from duomo.tasks.passages import description
+from duomo.tasks.task import Answer, Metric, Row
 from duomo.vectors import Embedder
 
-CACHE, OUT, SEED, MODEL = Path("cache"), Path("runs/shelf"), 0, "e5"
-ASKED = 1_000  # questions of each kind and split
+CACHE, OUT, MODEL = Path("cache"), Path("runs/shelf"), "e5"
 SHARES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 Scores = NDArray[np.float32]
 Fuse = Callable[[Scores, Scores], Scores]
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question, the file that answers it, and the answer where it is known."""
-
-    text: str
-    file: str
-    truth: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +59,8 @@ class Asked:
     shelf: Shelf
     words: Words
     vectors_QD: Scores
+    align: Align | None = None
+    signs: dict[tuple[int, bool], Scores] = field(default_factory=dict, repr=False)  # of questions that were read beside passages
 
     def scores(self, number: int) -> tuple[Scores, Scores]:
         """Words' and vectors' scores of all passages."""
@@ -78,11 +70,24 @@ class Asked:
     def find(self, number: int, share: float, gone: bool = False) -> Search:
         """What is found; share 0: by words alone; `gone`: with the answering file taken out."""
         matched_N, cosine_N = self.scores(number)
-        if gone:
-            rows = self.rows[self.questions[number].file]
-            matched_N[rows], cosine_N[rows] = -1, -1
-        words = self.words(self.questions[number].text)
-        return judged(self.shelf.words, words, matched_N, cosine_N if share else None, 10, share)
+        rows = self.rows[self.questions[number].file] if gone else slice(0, 0)
+        matched_N[rows], cosine_N[rows] = -1, -1
+        words, vectors_ND = self.words(self.questions[number].text), self.shelf.vectors_ND
+        assert vectors_ND is not None
+        kept = vectors_ND[rows].copy()
+        vectors_ND[rows] = 0  # near nothing
+        found = judged(self.shelf.words, words, matched_N, cosine_N if share else None, 10, share, vectors_ND)
+        vectors_ND[rows] = kept
+        return found
+
+    def beside(self, number: int, share: float, gone: bool) -> tuple[Search, Scores]:
+        """The same, and the signs of its first passages when they are read beside the question."""
+        found = self.find(number, share, gone)
+        assert self.align is not None
+        if (number, gone) not in self.signs:
+            texts = [self.shelf.passages[row].whole for row in found.rows_K[:READ]]
+            self.signs[number, gone] = self.align(self.questions[number].text, texts)
+        return found, self.signs[number, gone]
 
     @cached_property
     def rows(self) -> Mapping[str, slice]:
@@ -145,28 +150,65 @@ def retrieval(asked: Asked, share: float, about: str, metrics: Sequence[Metric] 
             yield line(f"shelf, {asked.name}: {name}", metric, found[name], about, swapped, baselines=others, **more)
 
 
-def looks(asked: Asked, share: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def looks(asked: Asked, share: float, reading: Sequence[float] = ()) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """How each find looks, first of answerable questions, then of the same with their file taken out; and which are answerable."""
-    finds = [asked.find(number, share, gone) for gone in (False, True) for number in range(len(asked.questions))]
+    asks = [(number, gone) for gone in (False, True) for number in range(len(asked.questions))]
+    finds = [read(*asked.beside(number, share, gone), reading) if reading else asked.find(number, share, gone) for number, gone in asks]
     return np.array([[getattr(find, look) for look in LOOKS] for find in finds]), np.repeat([True, False], len(asked.questions))
 
 
-def fit(valid: Sequence[Asked], share: float) -> Calibration:
+def regression(seen: NDArray[np.float64], there: NDArray[np.bool_]) -> tuple[tuple[float, ...], float]:
+    """Weights and bias of a logistic regression, for looks as they are."""
+    from sklearn.linear_model import LogisticRegression
+
+    scale = seen.std(0) + 1e-9
+    model = LogisticRegression(C=100.0, max_iter=1000).fit(seen / scale, there)
+    return tuple((model.coef_[0] / scale).round(3).tolist()), round(float(model.intercept_[0]), 3)
+
+
+def fit(valid: Sequence[Asked], share: float, aligned: bool = False) -> Calibration:
     """Logistic regression over how the finds of all validation questions look, and the threshold where kept and refused are alike.
 
     By words alone (share 0) only what is covered counts, for BM25's scale changes with the size of an index, and the threshold keeps
-    99 of 100 answerable questions.
+    99 of 100 answerable questions. `aligned`: with the first passages read beside the question, by weights that are fitted first.
     """
-    from sklearn.linear_model import LogisticRegression
-
-    seen, there = (np.concatenate(parts) for parts in zip(*(looks(asked, share) for asked in valid), strict=True))
-    seen = seen if share else seen * [look == "covered" for look in LOOKS]
-    scale = seen.std(0) + 1e-9
-    model = LogisticRegression(C=100.0, max_iter=1000).fit(seen / scale, there)
-    weights = tuple((model.coef_[0] / scale).round(2).tolist())
-    fitted = Calibration(weights, round(float(model.intercept_[0]), 2), 0.5, share)
+    reading = fit_reading(valid, share) if aligned else ()
+    seen, there = (np.concatenate(parts) for parts in zip(*(looks(asked, share, reading) for asked in valid), strict=True))
+    known = LOOKS if aligned else PLAIN if share else ("covered",)
+    limits = tuple((round(float(low), 4), round(float(high), 4)) for low, high in np.quantile(seen, [0.01, 0.99], axis=0).T)
+    seen = seen.clip(*np.array(limits).T) if aligned else seen * [look in known for look in LOOKS]
+    weights, bias = regression(seen, there)
+    fitted = Calibration(weights[: len(LOOKS if aligned else PLAIN)], bias, 0.5, share, "", reading, limits if aligned else ())
+    if aligned:
+        held = [len(passage.whole) for asked in valid for passage in asked.shelf.passages]
+        fitted = replace(fitted, longest=max(held) if max(held) < MOST // 2 else 0)
     sure = np.array([fitted.sureness(one) for one in seen])
     return replace(fitted, threshold=round(balanced(sure, there) if share else float(np.quantile(sure[there], 0.01)), 3))
+
+
+def fit_reading(valid: Sequence[Asked], share: float) -> tuple[float, ...]:
+    """The weight of each sign that a passage is the right one, of those that are read beside validation questions."""
+    seen, right = list[list[float]](), list[bool]()
+    for asked in valid:
+        for number, gone in ((number, gone) for number in range(len(asked.questions)) for gone in (False, True)):
+            found, signs_KF = asked.beside(number, share, gone)
+            rows = asked.rows[asked.questions[number].file]
+            seen += [[*signs, score] for signs, score in zip(signs_KF.tolist(), found.scores_K, strict=False)]
+            right += [rows.start <= row < rows.stop for row in found.rows_K[: len(signs_KF)]]
+    assert len(seen[0]) == len(SIGNS)
+    return regression(np.array(seen), np.array(right))[0]
+
+
+def reread(asked: Asked, judge: Calibration, shift: int = 0) -> list[Row]:
+    """As `ranks`, after the first passages were read beside the question; 99 where the right file is not among ten passages."""
+    found = list[Row]()
+    for number in range(len(asked.questions)):
+        question = asked.questions[(number + shift) % len(asked.questions)]
+        rows = read(*asked.beside(number, judge.share, False), judge.reading).rows_K
+        files = list(dict.fromkeys(asked.shelf.passages[row].file for row in rows))
+        right = asked.shelf.passages[asked.rows[question.file].start].file
+        found.append({"rank": files.index(right) if right in files else 99})
+    return found
 
 
 def balanced(sure: NDArray[np.float64], there: NDArray[np.bool_]) -> float:
@@ -176,11 +218,16 @@ def balanced(sure: NDArray[np.float64], there: NDArray[np.bool_]) -> float:
     return float(thresholds[int(np.argmax(worst))])
 
 
-def refusal(valid: Asked, test: Asked, calibration: Calibration) -> Iterator[ReportRow]:
-    """Of questions whose file was taken out, how many are refused; of the others, how many are answered. Against each look alone."""
-    (known, known_there), (seen, there) = (looks(asked, calibration.share) for asked in (valid, test))
+def refusal(valid: Asked, test: Asked, calibration: Calibration, plain: Calibration | None = None) -> Iterator[ReportRow]:
+    """Of questions whose file was taken out, how many are refused; of the others, how many are answered. Against each look alone.
+
+    `plain`: the judge that reads no passage beside the question, to compare with.
+    """
+    (known, known_there), (seen, there) = (looks(asked, calibration.share, calibration.reading) for asked in (valid, test))
     kept = np.array([calibration.sureness(one) >= calibration.threshold for one in seen])
     alone = {f"{look} alone": seen[:, n] >= balanced(known[:, n], known_there) for n, look in enumerate(LOOKS) if seen[:, n].any()}
+    if plain is not None:
+        alone["no passage is read beside the question"] = np.array([plain.sureness(one) >= plain.threshold for one in seen])
     name = f"shelf, {test.name}{'' if calibration.share else ', by words alone'}"
     sides = (
         ("unanswerable: refused", "of questions whose file was taken out, the share that is not answered", ~there, False),
@@ -191,6 +238,14 @@ def refusal(valid: Asked, test: Asked, calibration: Calibration) -> Iterator[Rep
         others = {look: float((one[of] == wanted).mean()) for look, one in alone.items()}
         blind = float((kept[~of] == wanted).mean())  # what a coin of the same weight reaches
         yield line(f"{name}, {side}", RIGHT, rows, about, baselines=others, chance=blind)
+
+
+def beside(valid: Asked, test: Asked, judge: Calibration, plain: Calibration) -> Iterator[ReportRow]:
+    """What it gives to read the first passages beside the question: to the order of what is found, and to what is refused."""
+    before, after, swapped = ranks(test, summed(judge.share)), reread(test, judge), reread(test, judge, shift=1)
+    about = f"how often the right file is the first, once {READ} passages were read beside the question"
+    yield line(f"shelf, {test.name}: read beside", FIRST, after, about, swapped, baselines={"as found": FIRST.of(before)})
+    yield from refusal(valid, test, judge, plain)
 
 
 def quoting(asked: Asked, reader: Reader) -> Iterator[ReportRow]:
@@ -231,28 +286,6 @@ def shelf_of(name: str, texts: Iterable[tuple[str, str]], words: Words, model: E
                 shelves.save(made, target)
     shelves.save(made, target)
     return made
-
-
-def encyclopedia(store: Store, split: Split) -> tuple[list[Question], list[Question]]:
-    """Questions by title and by description, one of each for an article; descriptions that stand once and name no word of the title."""
-    told = [json.loads(sample.answer)["description"] for sample in store.open("wiki")]
-    counts = Counter(told)
-    here = [one for one in articles(split, store) if one.description and counts[one.description] == 1]
-    Random(SEED).shuffle(here)
-    titles = [Question(f"{'Who' if one.topic == 'People' else 'What'} is {one.title}?", one.title, one.description) for one in here]
-    words = searcher(SAY_NOTHING)
-    apart = [one for one in here if not {word for word in words(one.title) if len(word) > 2} & set(words(one.description))]
-    free = [Question(one.description, one.title, one.description) for one in apart]
-    return titles[:ASKED], free[:ASKED]
-
-
-def chinese(store: Store) -> tuple[list[tuple[str, str]], list[Question], list[Question]]:
-    """English sentences as files, and Chinese ones that ask for their translation, to choose by and to test; each stands once."""
-    pairs = [(sample.messages[0].text, sample.answer, sample.origin.id) for sample in store.open("hsk")]
-    counts = [Counter(pair[side] for pair in pairs) for side in (0, 1)]
-    kept = [pair for pair in pairs if counts[0][pair[0]] == counts[1][pair[1]] == 1]
-    drawn = [Question(asked, name) for asked, _, name in Random(SEED).sample(kept, 2 * ASKED)]
-    return [(name, text) for _, text, name in kept], drawn[:ASKED], drawn[ASKED:]
 
 
 def chosen(valid: Sequence[Asked]) -> tuple[float, dict[str, float]]:
@@ -303,8 +336,10 @@ def main() -> None:
     store, words, asking, model = Store(CACHE), searcher(), searcher(SAY_NOTHING), embedder(*open_with_card(MODEL))
     ask_, embed = embedding(model, "query"), embedding(model, "passage")
 
+    align = aligning(model, most=20_000)
+
     def asked(name: str, questions: Sequence[Question], shelf: Shelf) -> Asked:
-        return Asked(name, tuple(questions), shelf, asking, ask_([one.text for one in questions]))
+        return Asked(name, tuple(questions), shelf, asking, ask_([one.text for one in questions]), align)
 
     wiki = shelf_of("wiki", ((json.loads(s.answer)["title"], s.messages[0].text) for s in store.open("wiki")), words, model)
     valid, test = (
@@ -318,19 +353,23 @@ def main() -> None:
     kinds = ("", PHRASE)
     fitted = {f"{MODEL}{ACROSS}": fit([zh_valid], share)}
     fitted |= {name + kinds[n]: fit([valid[n]], counts) for n in (0, 1) for name, counts in ((MODEL, share), ("", 0.0))}
+    read_beside = {f"{MODEL}{PHRASE}": fit([valid[1]], share, True), f"{MODEL}{ACROSS}": fit([zh_valid], share, True)}
     reader = Reader(wiki, asking, ask_, embed)
     rows = [
         *retrieval(test[1], share, "of 10,033 articles, how often the one that fits a description is found"),
         *retrieval(test[0], share, "of 10,033 articles, how often the one that a question names is found"),
         *retrieval(zh_test, share, "of all English sentences, how often the translation of a Chinese one is found", (RECALL, FIRST)),
-        *(row for n in (0, 1) for name in (MODEL, "") for row in refusal(valid[n], test[n], fitted[name + kinds[n]])),
-        *refusal(zh_valid, zh_test, fitted[f"{MODEL}{ACROSS}"]),
+        *(row for n, name in ((0, MODEL), (0, ""), (1, "")) for row in refusal(valid[n], test[n], fitted[name + kinds[n]])),
+        *beside(valid[1], test[1], read_beside[f"{MODEL}{PHRASE}"], fitted[f"{MODEL}{PHRASE}"]),
+        *beside(zh_valid, zh_test, read_beside[f"{MODEL}{ACROSS}"], fitted[f"{MODEL}{ACROSS}"]),
         *quoting(test[0], reader),
     ]
     facts = {
         "chosen on validation": {"share": share, "recall@5": reached},
         "fitted on validation": {name: asdict(one) for name, one in fitted.items()},
+        "fitted, read beside": {name: asdict(one) for name, one in read_beside.items()},
         "in the code": {name: asdict(one) for name, one in CALIBRATIONS.items()},
+        "in the code, read beside": {name: asdict(one) for name, one in ALIGNED.items()},
         "time": times(test[0], reader),
         "bm25s": peer(test[1]),
         "passages": {"wiki": len(wiki.passages), "hsk": len(hsk.passages)},

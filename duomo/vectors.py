@@ -71,6 +71,21 @@ class Embedder:
                 progress(len(batch))
         return vectors_ND
 
+    def tokens(self, text: str, kind: str = PASSAGE) -> NDArray[np.float32]:
+        """(T, D) float32, each of length 1: a text's tokens as they are half-way up, without its marks and its kind's prefix.
+
+        Half-way up they still stand for themselves, and those of one meaning lie together across languages. Raises as `embed` does.
+        """
+        row = self._row(text, kind, 1)
+        before, after, _ = self._marks()
+        end = len(row) - len(after)
+        begin = min(end - 1, len(before) + len(self.tokenizer.encode(self.prefixes.get(kind, "").rstrip())))
+        assert self.model.encoder is not None
+        with torch.inference_mode():
+            source = stream([[Rendered(row, [False] * len(row))]], causal=False)
+            hidden_BTD = self.model.encode(source, depth=max(1, len(self.model.encoder.blocks) // 2))
+        return F.normalize(hidden_BTD[0, begin:end].float(), dim=-1).cpu().numpy()
+
     def unknown_share(self, text: str) -> float:
         """How much of a text becomes tokens that mean nothing to the model."""
         ids = self.tokenizer.encode(text)

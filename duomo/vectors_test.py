@@ -120,3 +120,17 @@ def test_words_and_pictures_are_read_as_contrast_has_them_learned():
     assert made.shown(part).ids == shown.ids and vectors.shape == (3, 32)
     assert np.abs(made.embed(["我喜欢 a cat"])[0] - vectors[0]).max() < 1e-6
     assert np.abs(made.read([made.shown(part)])[0] - vectors[1]).max() < 1e-5 and np.abs(vectors[1] - vectors[0]).max() > 1e-2
+
+
+def test_tokens_are_those_of_the_first_half_without_marks_and_prefix():
+    made = embedder(prefixes={"query": "query: ", "passage": "passage: "})
+    told = made.tokens("the cat sat", "query")
+    assert told.shape == (3, 32) and np.allclose(np.linalg.norm(told, axis=1), 1, atol=1e-6)
+    taken = []
+    hook = made.model.encoder.blocks[0].register_forward_hook(lambda block, given, gave: taken.append(gave))
+    made.embed(["the cat sat"], "query")
+    hook.remove()
+    half = torch.nn.functional.normalize(taken[0][0, 3:6], dim=-1)  # after [CLS], "query" and ":"
+    assert np.abs(half.numpy() - told).max() < 1e-5
+    whole = embedder(prefixes={"query": "query: "}).tokens("cat", "query")
+    assert whole.shape == (1, 32)

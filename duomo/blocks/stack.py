@@ -1,6 +1,7 @@
 """Block and Stack: the one block of every shape. B = rows, T = tokens, S = memory, D = width, K = head width."""
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import cast
 
 import torch.nn.functional as F
@@ -116,15 +117,15 @@ class Stack(nn.Module):
 
     def forward(
         self, x_BTD: Tensor, position_BT: Tensor, view: View, memory_BSD: Tensor | None = None, memory_view: View | None = None,
-        cache: Cache | None = None,
+        cache: Cache | None = None, depth: int | None = None,
     ) -> Tensor:  # fmt: skip
-        """(B, T, D) -> (B, T, D)."""
+        """(B, T, D) -> (B, T, D). `depth`: what the first so many blocks make, without the final norm."""
         if self.positions is not None:
             x_BTD = x_BTD + self.positions(position_BT)
         if self.embed_norm is not None:
             x_BTD = self.embed_norm(x_BTD)
         x_BTD, turn = self.dropout(x_BTD), self._turn(position_BT)
-        for block in cast(Iterable[Block], self.blocks):
+        for block in islice(cast(Iterable[Block], self.blocks), depth):
             if self.checkpoint_blocks and self.training:
                 x_BTD = checkpoint(block, x_BTD, view, turn, memory_BSD, memory_view, use_reentrant=False)
             elif cache is None:
@@ -132,7 +133,7 @@ class Stack(nn.Module):
             else:
                 memory = block.remember(memory_BSD, cache, len(x_BTD))
                 x_BTD = block(x_BTD, view, turn, memory, memory_view, block.attn.slot(cache))
-        return self.norm(x_BTD)
+        return self.norm(x_BTD) if depth is None else x_BTD
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Stack":
         """Moves and casts as any module does, but turns by angles of at least float32: in bfloat16 far places would be one."""

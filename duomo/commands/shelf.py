@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from duomo.commands.models import embedder, open_with_card
 from duomo.commands.resolve import nearest, place_of
 from duomo.commands.show import bars
 from duomo.report import Report
+from duomo.retrieve.align import Align, signs
 from duomo.retrieve.answer import Answer, Quote, Reader
 from duomo.retrieve.cut import passages
 from duomo.retrieve.memory import Memory
@@ -28,6 +30,7 @@ SHELVES = Path("shelves")
 MODEL, NONE = "e5", "none"
 MOST = 500_000  # passages of an index
 AT_ONCE, EVERY = 256, 120.0  # passages embedded at once; seconds between two savings
+REMEMBERED = 256  # passages whose tokens are kept: of 200 tokens 150 kB each
 TOLD = 12  # files whose fault is named
 NOTHING = "holds no text, Markdown, HTML, PDF, table, recording or film"
 ABSTAINED = "nothing in these files answers this"
@@ -95,7 +98,7 @@ def open_shelf(place: str | Path) -> Reader:
     shelf = load(_place(place))
     if shelf.model and shelf.complete and place_of(shelf.model) is not None:
         model = embedder(*open_with_card(shelf.model))
-        return Reader(shelf, searcher(SAY_NOTHING), *reading(model))
+        return Reader(shelf, searcher(SAY_NOTHING), *reading(model), aligning(model))
     if shelf.model and shelf.complete:
         print(f"note: {shelf.model} is not here, so words alone are compared; `duomo fetch {shelf.model}` gets it", file=sys.stderr)
     return Reader(shelf, searcher(SAY_NOTHING))
@@ -193,6 +196,22 @@ def embedding(model: Embedder, kind: str, progress: Callable[[int], None] = lamb
         return vectors_ND
 
     return embed
+
+
+def aligning(model: Embedder, most: int = REMEMBERED) -> Align:
+    """What reads a question beside passages, by their tokens' vectors; those of the newest `most` passages are remembered."""
+
+    def tokens(text: str, kind: str) -> NDArray[np.float16]:
+        known = text.strip() and model.unknown_share(text) <= model.unknown
+        return (model.tokens(text, kind) if known else np.zeros((1, model.model.recipe.block.dim))).astype(np.float16)
+
+    passage = lru_cache(most)(lambda text: tokens(text, "passage"))
+
+    def align(question: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        asked_QD = tokens(question, "query").astype(np.float32)
+        return np.array([signs(asked_QD, passage(text).astype(np.float32)) for text in texts], np.float32)
+
+    return align
 
 
 def reading(model: Embedder) -> tuple[Memory, Memory]:

@@ -9,7 +9,8 @@ from duomo.cli import main
 from duomo.commands import shelf as command
 from duomo.commands.embed_test import encoder  # noqa: F401  a small encoder as a fixture
 from duomo.commands.models import embedder, open_with_card
-from duomo.commands.shelf import embedding, index, open_shelf
+from duomo.commands.shelf import aligning, embedding, index, open_shelf
+from duomo.retrieve.align import SIGNS
 from duomo.retrieve.shelf import load
 
 NEEDS = [pytest.importorskip(name) for name in ("jieba", "snowballstemmer")]
@@ -123,6 +124,16 @@ def test_vectors_are_those_of_the_model(folder, encoder):  # noqa: F811
 def test_a_text_of_an_unknown_language_gets_no_vector(encoder):  # noqa: F811
     made = embedding(embedder(*open_with_card(encoder), unknown=0.2), "passage")(["زيت", "", "the"])
     assert not made[:2].any() and made[2].any()
+
+
+def test_a_passage_is_read_beside_a_question_once(encoder, monkeypatch):  # noqa: F811
+    model, read = embedder(*open_with_card(encoder)), []
+    align = aligning(model)
+    tokens = type(model).tokens
+    monkeypatch.setattr(type(model), "tokens", lambda self, text, kind: read.append(text) or tokens(self, text, kind))
+    first = align("the cat", ["the cat sat on the mat.", "the dog"])
+    assert first.shape == (2, len(SIGNS) - 1) and first[0, 0] > first[1, 0]
+    assert np.array_equal(align("the cat", ["the dog", "زيت"])[0], first[1]) and read.count("the dog") == 1 and "زيت" not in read
 
 
 def test_stopped_vectors_are_kept(folder, encoder, monkeypatch):  # noqa: F811

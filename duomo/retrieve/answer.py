@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from duomo.retrieve.confidence import ACROSS, PHRASE, calibration
+from duomo.retrieve.align import READ, Align, read
+from duomo.retrieve.confidence import ACROSS, PHRASE, Calibration, calibration
 from duomo.retrieve.cut import sentences
 from duomo.retrieve.passage import ROW, Passage
 from duomo.retrieve.search import Search, search
@@ -50,12 +51,16 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reader:
-    """An index with what reads questions: `words`, and `embed` for the questions and for sentences, where it has vectors."""
+    """An index with what reads questions: `words`; where it has vectors, `ask` and `embed`, which give questions and sentences theirs.
+
+    `align`: reads a question beside passages, where the weights of what it sees are known for this model.
+    """
 
     shelf: Shelf
     words: Words
     ask: Embed | None = None
     embed: Embed | None = None
+    align: Align | None = None
 
     @property
     def by_vectors(self) -> bool:
@@ -78,9 +83,18 @@ class Reader:
         """The `top` sentences that answer a question, quoted, or none where the files do not answer it."""
         found = self.find(question)
         kind = ACROSS if self._across(question, found) else "" if is_question(question) else PHRASE
-        judge = calibration(self.shelf.model if self.by_vectors else "", kind)
+        longest = max((len(self.shelf.passages[row].whole) for row in found.rows_K[:READ]), default=0)
+        judge = calibration(self.shelf.model if self.by_vectors else "", kind, self.align is not None, longest)
+        found = self._beside(question, found, judge)
         sure, quotes = judge.confidence(found), tuple(self.quotes(question, found)[:top])
         return Answer(question, quotes if sure >= judge.threshold else (), sure, quotes)
+
+    def _beside(self, question: str, found: Search, judge: Calibration) -> Search:
+        """The find after its first passages were read beside the question, where the judge weighs what that shows."""
+        if self.align is None or not judge.reading or not found.rows_K:
+            return found
+        texts = [self.shelf.passages[row].whole for row in found.rows_K[:READ]]
+        return read(found, self.align(question, texts), judge.reading)
 
     def _across(self, question: str, found: Search) -> bool:
         """Whether question and find are in scripts that share no word."""

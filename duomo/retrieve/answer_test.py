@@ -6,7 +6,7 @@ from duomo.retrieve.answer import Reader, units
 from duomo.retrieve.confidence import CALIBRATIONS, Calibration
 from duomo.retrieve.memory import Memory
 from duomo.retrieve.passage import LINE, ROW, Passage
-from duomo.retrieve.search import LOOKS, Search, search
+from duomo.retrieve.search import PLAIN, Search, search
 from duomo.retrieve.shelf_test import TEXTS, embed, shelf, whole, words
 from duomo.retrieve.words import is_question
 
@@ -49,7 +49,7 @@ def test_what_is_covered_counts_rare_words_more():
 
 def test_confidence_rises_with_each_look_and_is_nothing_without_a_find():
     for one in CALIBRATIONS.values():
-        assert 0 < one.threshold < 1 and len(one.weights) == len(LOOKS) and one.origin
+        assert 0 < one.threshold < 1 and len(one.weights) == len(PLAIN) and one.origin
     calibration = Calibration((1.0, 1.0, 1.0, 1.0), -2.0, 0.5, 0.5)
     assert calibration.confidence(Search((), ())) == 0
     low, high = (calibration.confidence(Search((0,), (1.0,), *(look,) * 4)) for look in (0.1, 0.9))

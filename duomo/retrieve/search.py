@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from duomo.retrieve.bm25 import K1, Postings
 from duomo.retrieve.shelf import Shelf
 
-LOOKS = ("cosine", "apart", "covered", "matched")
+PLAIN = ("cosine", "apart", "covered", "matched")  # what is seen of every find
+LOOKS = (*PLAIN, "crowded", "asked", "told", "read", "lead", "above", "first")
 AWAY = 10  # passages after the first that it is compared with
 Scores = NDArray[np.float32]
 
@@ -19,7 +20,10 @@ class Search:
     """What was found, best first, and how it looks: what `confidence` judges by.
 
     `cosine`: of the best passage by vectors; `apart`: by how much it is nearer than the next ten are; `covered`: the share of the
-    question's words, by what they tell, that the best passage holds; `matched`: BM25 of the best by words, as a share of the most.
+    question's words, by what they tell, that the best passage holds; `matched`: BM25 of the best by words, as a share of the most;
+    `crowded`: how near the best passage's own next ten are to it; `asked`: the question's words, and `told` how much these tell. Of the
+    first passages as `align` reads them: `read`: what the best is worth, `lead`: how much more than the second, `above`: than all
+    others, `first`: what the one is worth that was found first.
     """
 
     rows_K: tuple[int, ...]
@@ -28,6 +32,13 @@ class Search:
     apart: float = 0.0
     covered: float = 0.0
     matched: float = 0.0
+    crowded: float = 0.0
+    asked: float = 0.0
+    told: float = 0.0
+    read: float = 0.0
+    lead: float = 0.0
+    above: float = 0.0
+    first: float = 0.0
 
 
 def search(shelf: Shelf, words: Sequence[str], query_D: Scores | None, top: int, share: float) -> Search:
@@ -38,19 +49,23 @@ def search(shelf: Shelf, words: Sequence[str], query_D: Scores | None, top: int,
     if not shelf.passages:
         return Search((), ())
     cosine_N = shelf.vectors_ND @ query_D if query_D is not None and shelf.vectors_ND is not None else None
-    return judged(shelf.words, words, matches(shelf.words, words), cosine_N, top, share)
+    return judged(shelf.words, words, matches(shelf.words, words), cosine_N, top, share, shelf.vectors_ND)
 
 
 def judged(
-    postings: Postings, words: Sequence[str], matched_N: Scores, cosine_N: Scores | None, top: int, share: float
+    postings: Postings, words: Sequence[str], matched_N: Scores, cosine_N: Scores | None, top: int, share: float,
+    vectors_ND: Scores | None = None,
 ) -> Search:  # fmt: skip
-    """The `top` passages by both scores, and how the find looks."""
+    """The `top` passages by both scores, and how the find looks; with `vectors_ND` also how crowded it is there."""
     fused_N = fuse(matched_N, cosine_N, share)
     rows_K = best(fused_N, top)
     looks = {"covered": coverage(postings, words, int(rows_K[0])), "matched": float(matched_N.max())}
+    looks |= {"asked": float(len(words)), "told": sum(postings.rarity(word) for word in set(words))}
     if cosine_N is not None:
         near = np.sort(cosine_N[best(cosine_N, AWAY + 1)])[::-1]
         looks |= {"cosine": float(near[0]), "apart": float(near[0] - near[1:].mean()) if len(near) > 1 else 0.0}
+    if cosine_N is not None and vectors_ND is not None:
+        looks["crowded"] = crowding(vectors_ND, int(rows_K[0]))
     return Search(tuple(map(int, rows_K)), tuple(float(fused_N[row]) for row in rows_K), **looks)
 
 
@@ -77,6 +92,14 @@ def coverage(postings: Postings, words: Sequence[str], row: int) -> float:
     told = {word: postings.rarity(word) for word in set(words)}
     held = {word for word in told if word in postings.terms and _holds(postings, postings.terms[word], row)}
     return sum(told[word] for word in held) / max(sum(told.values()), 1e-9)
+
+
+def crowding(vectors_ND: Scores, row: int) -> float:
+    """The mean cosine of a passage with the ten that are nearest to it; 0 where it stands alone."""
+    near_N = vectors_ND @ vectors_ND[row]
+    near_N[row] = -1
+    near = near_N[best(near_N, AWAY)]
+    return float(near[near > -1].mean()) if (near > -1).any() else 0.0
 
 
 def _holds(postings: Postings, term: int, row: int) -> bool:
