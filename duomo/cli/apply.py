@@ -1,5 +1,6 @@
 """Apply a model to files of one's own: each verb is a job that people come for."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -145,15 +146,23 @@ def summarise(
     show(command.run(files, model, command.Choices(sentences, lang, lines, int8)))
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """How the next token is drawn, and how many."""
+
+    tokens: Annotated[int, typer.Option(min=1, help="How many at most.")] = 128
+    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token; the higher, the more is dared.")] = 0.8
+    top_p: Annotated[float, typer.Option(min=0, max=1, help="Only the likeliest tokens that hold this share.")] = 0.95
+    seed: Annotated[int, typer.Option(help="What is drawn follows from it.")] = 0
+
+
 @PANEL.verb('duomo generate smollm2 "Once upon a time"')
+@grouped
 def generate(
     model: ModelName,
     beginning: Annotated[str, typer.Argument(metavar="BEGINNING|FILE|-", show_default=False, help="What goes on; - reads it.")],
-    tokens: Annotated[int, typer.Option(min=1, help="How many at most.")] = 128,
-    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token; the higher, the more is dared.")] = 0.8,
-    top_p: Annotated[float, typer.Option(min=0, max=1, help="Only the likeliest tokens that hold this share.")] = 0.95,
+    drawing: Drawing,
     count: Annotated[int, typer.Option(min=1, help="How many continuations.")] = 1,
-    seed: Annotated[int, typer.Option(help="What is drawn follows from it.")] = 0,
     lines: Annotated[bool, typer.Option("--json", help="As JSON lines, with nats per token and how much is repeated.")] = False,
     int8: Int8 = False,
 ) -> None:
@@ -165,7 +174,8 @@ def generate(
     from duomo.commands import generate as command
     from duomo.generate import Sampling
 
-    show(command.run(path, beginning, Sampling(max_tokens=tokens, temperature=temperature, top_p=top_p, seed=seed), count, lines, int8))
+    sampling = Sampling(max_tokens=drawing.tokens, temperature=drawing.temperature, top_p=drawing.top_p, seed=drawing.seed)
+    show(command.run(path, beginning, sampling, count, lines, int8))
 
 
 @PANEL.verb("duomo describe runs/describe photo.jpg --lang zh")
