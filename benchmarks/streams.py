@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import random
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from duomo.cli.serving import wait_briefly
 from duomo.commands.models import open_model
 from duomo.generate import Sampling, Speaker
 from duomo.report import Report, save
@@ -167,6 +169,9 @@ def main() -> None:
     parser.add_argument("--words", type=int, nargs="*", default=[4, 400], help="of newcomers' prompts")
     parser.add_argument("--chunk", type=int, default=256)
     options = parser.parse_args()
+    if "GOMP_SPINCOUNT" not in os.environ:  # threads wait as those of `duomo serve` do, which torch asks about when it is imported
+        wait_briefly()
+        os.execv(sys.executable, sys.orig_argv)
     torch.set_num_threads(options.threads)
     run = open_model(options.model)
     queue = Queue(Speaker(run.model, run.tokenizer), rows=options.streams, chunk=options.chunk)

@@ -1,6 +1,7 @@
 """The command line: what help shows and costs, and how every fault ends."""
 
 import errno
+import os
 import resource
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import typer
 
 from duomo import cli
 from duomo.cli import faults, use
+from duomo.cli.serving import SPIN
 from tests import own
 
 VERBS = "demo fetch sources import export prepare merge tokenizer train evaluate ask chat scoreboard compare lineage data".split()
@@ -198,3 +200,12 @@ def test_ones_own_data_goes_through_every_verb(folder: Path, capsys: pytest.Capt
     for words, shown in WAY:
         assert own.duomo(folder, *words.split()) == 0, (words, capsys.readouterr())
         assert shown in capsys.readouterr().out, words
+
+
+def test_threads_are_told_how_to_wait_before_torch_is_there_and_a_users_own_choice_stays():
+    code = "import os, sys, duomo.cli\nfrom duomo.cli.serving import wait_briefly\nwait_briefly()\n"
+    code += "print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
+    given = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    for chosen, wanted in (({}, f"{SPIN} False"), ({"GOMP_SPINCOUNT": "7"}, "7 False")):
+        said = subprocess.run([sys.executable, "-c", code], env=given | chosen, capture_output=True, text=True, check=True).stdout
+        assert said.strip() == wanted

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from duomo.cli.program import CacheFolder, Overrides, Panel, grouped, read_recipe, show
+from duomo.cli.serving import wait_briefly
 from duomo.cli.touring import Touring
 
 PANEL = Panel("Start here")
@@ -42,6 +43,7 @@ def demo(
 
 def _tour(touring: Touring) -> None:
     chosen = read_recipe(touring.teach, [])
+    wait_briefly()
     from duomo.commands import tour as command
     from duomo.commands import tour_page as page
 

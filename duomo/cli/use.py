@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from duomo.cli.program import Int8, ModelName, Panel, grouped, show
-from duomo.cli.serving import Serving
+from duomo.cli.serving import Serving, wait_briefly
 from duomo.commands.resolve import resolve_model
 
 PANEL = Panel("Use a model")
@@ -98,6 +98,7 @@ def serve(
     can reach the server, if no other --host is given with a key.
     """
     paths = [resolve_model(model) for model in models]
+    wait_briefly()
     from duomo.commands import serve as command
 
     said = {name: value for name, value in vars(serving).items() if value is not None}
