@@ -236,7 +236,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "tour.at": ("Held-out items, answered by the weights of step {step}", "留出的题目，由第 {step} 步的权重作答"),
     "tour.item": ("Held-out item", "留出的题目"),
     "tour.says": ("It says now", "现在的回答"),
-    "tour.turned": ("Right or wrong so far", "历次对错"),
+    "tour.turned": ("So far", "历次对错"),
     "tour.model": ("the model", "模型"),
     "tour.draw": ("Draw a digit", "画一个数字"),
     "tour.clear": ("Clean sheet", "清空"),
