@@ -66,14 +66,14 @@ class Model(nn.Module):
             return quick(hidden, self.head_bias)
         return product(hidden, weight, self.head_bias)
 
-    def encode(self, source: Stream, dense: bool = False, depth: int | None = None) -> Tensor:
-        """(B, S, D). `dense` reads through the oracle mask; `depth`: after so many blocks, without the final norm."""
+    def encode(self, source: Stream, dense: bool = False) -> Tensor:
+        """(B, S, D). `dense` reads through the oracle mask."""
         if self.encoder is None:
             if self.decoder is not None and not self.reads_memory:
                 raise ValueError("this model has no encoder")
             nothing_BSD = self.tokens.weight.new_zeros(*source.ids_BT.shape, self.recipe.block.dim)
             return self._sensed(nothing_BSD, source)  # the senses are the encoder: of words it reads nothing
-        return self.encoder(self.embed(source), source.position_BT, self_view(source, dense), depth=depth)
+        return self.encoder(self.embed(source), source.position_BT, self_view(source, dense))
 
     def decode(
         self, target: Stream, source: Stream | None = None, memory_BSD: Tensor | None = None, cache: Cache | None = None,

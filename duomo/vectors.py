@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from duomo.batch import Stream
+from duomo.blocks import self_view
 from duomo.data.collate import stream
 from duomo.data.render import Rendered, render
 from duomo.model import Model, cuts
@@ -83,7 +84,8 @@ class Embedder:
         assert self.model.encoder is not None
         with torch.inference_mode():
             source = stream([[Rendered(row, [False] * len(row))]], causal=False)
-            hidden_BTD = self.model.encode(source, depth=max(1, len(self.model.encoder.blocks) // 2))
+            half = max(1, len(self.model.encoder.blocks) // 2)
+            hidden_BTD = self.model.encoder(self.model.embed(source), source.position_BT, self_view(source), depth=half)
         return F.normalize(hidden_BTD[0, begin:end].float(), dim=-1).cpu().numpy()
 
     def unknown_share(self, text: str) -> float:
