@@ -1,6 +1,6 @@
 """One GPU, measured: training and decoding of decoders of 124 M to 7 B beside transformers and a plain compiled loop.
 
-    python benchmarks/gpu.py [--only ceilings exact train decode] [--train small large] [--decode small large huge] [--out runs/gpu]
+    python benchmarks/gpu.py [--only ceilings exact train decode serve] [--train small large] [--decode small large huge] [--out runs/gpu]
 
 Needs torch with CUDA and Triton, and transformers; fetches nothing: weights and tokens are random, the same for all. First it is shown
 that all compute the same; then every one trains and writes with what it has that is fast. Writes OUT/report.json.
@@ -8,6 +8,7 @@ Utilisation = (6 · matmul parameters + 12 · layers · dim · tokens) per token
 """
 
 import argparse
+import asyncio
 import gc
 import json
 import statistics
@@ -25,11 +26,14 @@ from duomo.blocks import Cache
 from duomo.commands.train import compile_blocks, precision
 from duomo.data.collate import collate
 from duomo.data.render import Rendered
+from duomo.generate import Sampling, Speaker
 from duomo.generate.graphed import Graphed
 from duomo.model import Model, Unfilled
 from duomo.objectives.cross_entropy import cross_entropy
 from duomo.recipe import BlockRecipe, ModelRecipe, TrainRecipe
 from duomo.report import Report, save
+from duomo.serve.queue import Queue, Request
+from duomo.tokenizer import Tokenizer
 from duomo.train.loop import loop
 from duomo.train.optimizer import optimizer
 
@@ -246,6 +250,39 @@ def written(model: Model, ids_RT: Tensor, new: int) -> tuple[Tensor, float, floa
     return torch.stack(said, 1), (time.perf_counter() - began) / (new - 1), ready
 
 
+def serving(name: str, new: int, streams: tuple[int, ...] = (1, 16, 64)) -> dict[int, dict[str, float]]:
+    """Tokens a second of the server's queue, of so many requests at once, and how many of sixteen say what they say alone."""
+    recipe, _ = SHAPES[name]
+    free()
+    tokenizer = Tokenizer.learn(["the sea and the clock"], 400)
+    tokenizer.inner.add_tokens([f"<{number}>" for number in range(recipe.vocab_size - tokenizer.vocab_size)])  # so that texts tell ids
+    queue = Queue(Speaker(made(recipe, torch.bfloat16).eval(), tokenizer), rows=max(streams), tokens=max(streams) * 512)
+    prompts = [tuple(tokens_like(recipe, 1, 128, seed)[0].tolist()) for seed in range(max(streams))]
+
+    async def answered(ids: tuple[int, ...]) -> tuple[str, int, float]:
+        """What was said, how many tokens, and the seconds until the first."""
+        began, first, said = time.perf_counter(), 0.0, ""
+        async for piece in queue.stream(Request(ids=ids, sampling=Sampling(max_tokens=new))):
+            first, said, last = first or time.perf_counter() - began, said + piece.text, piece
+        return said, last.completion_tokens, first
+
+    async def measure() -> dict[int, dict[str, float]]:
+        alone, found = [(await answered(ids))[0] for ids in prompts[:16]], dict[int, dict[str, float]]()
+        for count in streams:
+            for _ in range(2):  # in the first its graphs are recorded
+                began = time.perf_counter()
+                told = await asyncio.gather(*(answered(ids) for ids in prompts[:count]))
+                seconds = time.perf_counter() - began
+            equal = sum(said == before for (said, _, _), before in zip(told, alone, strict=False)) / min(count, 16)
+            first = statistics.median(waited for _, _, waited in told)
+            found[count] = {"tokens/s": sum(tokens for _, tokens, _ in told) / seconds, "first token s": first, "equal to it alone": equal}
+            print(f"serve {name:6} streams {count:3}", found[count], flush=True)
+        await queue.drain(0)
+        return found
+
+    return asyncio.run(measure())
+
+
 def free() -> None:
     """Gives back what the one before held."""
     torch.compiler.reset()  # a user's process holds one shape; here the third would be refused its own compiled form
@@ -257,9 +294,10 @@ def free() -> None:
 def main() -> None:
     """Measures what is asked for, and writes the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", default=["ceilings", "exact", "train", "decode"], help="some of the parts")
+    parser.add_argument("--only", nargs="+", default=["ceilings", "exact", "train", "decode", "serve"], help="some of the parts")
     parser.add_argument("--train", nargs="*", default=["small", "large"], choices=SHAPES, help="shapes to train")
     parser.add_argument("--decode", nargs="*", default=["small", "large", "huge"], choices=SHAPES, help="shapes to write with")
+    parser.add_argument("--serve", nargs="*", default=["small", "large"], choices=SHAPES, help="shapes to serve")
     parser.add_argument("--steps", type=int, default=15, help="steps that are timed")
     parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="where report.json goes")
     chosen = parser.parse_args()
@@ -276,6 +314,8 @@ def main() -> None:
         read = 1e9 * max(facts["ceilings"]["read GB/s"], facts["ceilings"]["copy GB/s"])
         for name in chosen.decode:
             facts[f"decode {name}"] = {rows: decoding(name, rows, 128, 256, read, beside=True) for rows in (1, 16)}
+    if "serve" in chosen.only:
+        facts |= {f"serve {name}": serving(name, 128) for name in chosen.serve}
     chosen.out.mkdir(parents=True, exist_ok=True)
     save(Report("one GPU", facts=facts), chosen.out / "report.json")
 

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from duomo.cli.serving import wait_briefly
-from duomo.commands.models import open_model
+from duomo.commands.models import open_model, placed
 from duomo.generate import Sampling, Speaker
 from duomo.report import Report, save
 from duomo.sample import Sample, ask
@@ -173,7 +173,7 @@ def main() -> None:
         wait_briefly()
         os.execv(sys.executable, sys.orig_argv)
     torch.set_num_threads(options.threads)
-    run = open_model(options.model)
+    run = placed(open_model(options.model))
     queue = Queue(Speaker(run.model, run.tokenizer), rows=options.streams, chunk=options.chunk)
     facts = {"model": Path(options.model).name, "torch": torch.__version__, "cores": os.cpu_count(), "load": os.getloadavg()[0]}
     facts |= {"threads": options.threads, "chunk": options.chunk, **asyncio.run(measure(queue, options))}

@@ -13,6 +13,7 @@ from duomo.data.lineage import Lineage, Provenance
 from duomo.disk import whole_folder
 from duomo.interchange import Card, Outside, read
 from duomo.interchange.assemble import CARD, card_of, model_of, recipe_of
+from duomo.recipe import ModelRecipe
 from duomo.vectors import Embedder
 
 
@@ -46,8 +47,15 @@ def placed(run: Run, int8: bool = False) -> Run:
             raise ValueError("--int8: torch has no products of 8 bits for this processor; leave it out")
         run.model.int8 = True
     elif torch.cuda.is_available():
-        run.model.to("cuda", None if run.recipe.model.senses or not torch.cuda.is_bf16_supported() else torch.bfloat16)
+        run.model.to("cuda", torch.bfloat16 if halved(run.recipe.model) else None)
     return run
+
+
+def halved(made: ModelRecipe) -> bool:
+    """Whether such a model, once placed, is in bfloat16."""
+    import torch
+
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported() and not made.senses
 
 
 def embedder(run: Run, card: Card, unknown: float = 0.2) -> Embedder:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from duomo.commands.models import embedder, open_with_card
+from duomo.commands.models import embedder, open_with_card, placed
 from duomo.commands.subtitles import FORMATS
 from duomo.commands.transcribe import ears
 from duomo.commands.weighing import weigh
@@ -73,7 +73,7 @@ def run(folders: Sequence[Path], settings: Settings, beside: Beside | None = Non
 
     keys = [hashed(key, "--key") for key in settings.key] + (read_keys(settings.key_file) if settings.key_file else [])
     entrance = door(settings.host, keys, settings.host_name, settings.origin)
-    budget = round(settings.memory * GIB) if settings.memory else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    budget = round(settings.memory * GIB) if settings.memory else _memory() // 2
     known = models([offer(folder, name, settings) for folder, name in named(folders)], budget, settings.drain)
     at = listening(settings.host, settings.port)
     logged()
@@ -91,6 +91,15 @@ def run(folders: Sequence[Path], settings: Settings, beside: Beside | None = Non
         page = _page(known, limits, places, settings, Path(folder), beside) if _wanted(settings) else None
         live(State(known, limits, metrics(), forms, page, settings.page and page is None), entrance, at, started)
     return Report(f"serve {names}", lines=("ended",))
+
+
+def _memory() -> int:
+    """Bytes that the machine has where models are placed: of its GPU, if there is one."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.mem_get_info()[1])
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _wanted(settings: Settings) -> bool:
@@ -148,9 +157,10 @@ def opened(folder: Path, settings: Settings) -> "Served":
 
 
 def served(run: "Run", settings: Settings) -> "Served":
-    """A model with a decoder: it writes or hears, or both."""
+    """A model with a decoder: it writes or hears, or both; on the GPU, if there is one."""
     from duomo.serve.models import Served
 
+    run = placed(run)
     hear = _hearing(run) if AUDIO.name in cuts(run.recipe.model) else None
     if script_of(run.tokenizer) is not None:
         return Served(hear=hear, run=run)

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from duomo import recipe
+from duomo.commands.models import halved
 from duomo.commands.resolve import RECIPE
 from duomo.generate.room import NUMBER, cache_bytes
 from duomo.generate.script import script_of
@@ -30,7 +31,8 @@ def weigh(folder: Path, rows: int, tokens: int) -> Weight:
         model = Model(made, {name: 0 for name in made.senses})
     numbers = sum(parameter.numel() for parameter in model.parameters())
     writes = made.decoder_depth > 0 and script_of(tokenizer) is None  # what only hears has no queue
-    return Weight(numbers * NUMBER, cache_bytes(made, rows, tokens // rows) if writes else 0)
+    number = NUMBER // 2 if writes and halved(made) else NUMBER
+    return Weight(numbers * number, cache_bytes(made, rows, tokens // rows, number) if writes else 0)
 
 
 def _told(folder: Path) -> tuple[ModelRecipe, Tokenizer]:

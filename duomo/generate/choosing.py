@@ -52,7 +52,7 @@ class Chooser:
 
     def __post_init__(self) -> None:
         self.random = torch.Generator(self.device).manual_seed(self.sampling.seed % 2**63)
-        self._said_S = torch.zeros(64, dtype=torch.long, device=self.device)  # what was said, each once, then room
+        self._said_S = torch.zeros(64, dtype=torch.long, device=self.device)  # what is penalised, each once, then room
 
     @property
     def plain(self) -> bool:
@@ -72,7 +72,7 @@ class Chooser:
 
     def take(self, id: int) -> None:
         """This id was said."""
-        if id not in self.said:
+        if id not in self.said and self.sampling.repetition_penalty != 1.0:
             if len(self.said) == len(self._said_S):
                 self._said_S = torch.cat([self._said_S, self._said_S])
             self._said_S[len(self.said)] = id

@@ -70,7 +70,7 @@ class Graphed:
                     self.cache.length_B.copy_(before)
             torch.cuda.current_stream().wait_stream(aside)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # others may use the card meanwhile
                 logits_RV = self._step(ids_R1, reach)
         self.cache.length_B.copy_(before)
         return Captured(graph, ids_R1, logits_RV)
