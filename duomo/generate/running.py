@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from duomo.batch import Batch, Layout, Stream, move
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Finish = Literal["stop", "length", "deadline"]
 MOST_LOGPROBS = 20
+CHUNK, WIDE_CHUNK = 256, 4096  # tokens of prompts between two steps: of a processor, and of a GPU
 
 
 @dataclass(frozen=True)
@@ -99,26 +101,28 @@ class Running:
 
     A cache of `rows` times `capacity` tokens is made once; what runs stands at its front without gaps, so that a step reads only that.
     A row that leaves is replaced by the last. Prompts are read `chunk` tokens between two steps of those that run;
-    with media, or for an encoder, each as a whole. `capacity` is at most what the model reads. `source`: the longest source of an
-    encoder-decoder; 0: `capacity`.
+    with media, or for an encoder, each as a whole. On a GPU, texts that wait are read together. `capacity` is at most what the model
+    reads. `source`: the longest source of an encoder-decoder; 0: `capacity`.
     Not safe for threads: all calls come from one. Raises ValueError for an encoder.
     """
 
-    def __init__(self, model: "Model", tokenizer: Tokenizer, rows: int = 16, capacity: int = 2048, chunk: int = 256, source: int = 0):
+    def __init__(self, model: "Model", tokenizer: Tokenizer, rows: int = 16, capacity: int = 2048, chunk: int = 0, source: int = 0):
         if model.decoder is None:
             raise ValueError("an encoder can not generate: serve its vectors, or name a model that answers")
-        if min(rows, capacity, chunk) < 1:
+        if min(rows, capacity) < 1 or chunk < 0:
             raise ValueError("a running batch has at least 1 row, room for 1 token and chunks of 1 token")
         refuse_training(model)
         capacity = min(capacity, model.recipe.max_positions)
-        self.model, self.tokenizer, self.chunk = model, tokenizer, chunk
+        self.model, self.tokenizer = model, tokenizer
         self.device, self.mute = next(model.parameters()).device, muted(model)
         self.cache = Cache(rows, capacity, self.device, (source or capacity) if model.reads_memory else 0)
         self.graphed = graphed(model, self.cache)
+        self.together = self.graphed is not None
+        self.chunk = chunk or (WIDE_CHUNK if self.together else CHUNK)
         model.quicken(self.cache, rows >= MANY)
         self.rows, self.waiting, self.running = rows, deque[_Answer](), list[_Answer]()
         self._reading: tuple[_Answer, Cache] | None = None
-        self._budget = chunk  # tokens of prompts that may be read before the next step
+        self._budget = self.chunk  # tokens of prompts that may be read before the next step
         self.turns, self.said = 0, 0  # turns that did anything, and tokens, since the beginning
         self._texts: dict[int, str] = {}
         self._make_room()
@@ -184,6 +188,8 @@ class Running:
 
     def _read(self, most: int) -> list[Told]:
         """Reads at most so many tokens of the prompt whose turn it is; where it ends, its answer begins."""
+        if self._reading is None and self.together and len(side := self._side_by_side(most)) > 1:
+            return self._read_together(side)
         if self._reading is None:
             self._reading = self.waiting[0], Cache(1, self.waiting.popleft().begins, self.device)
         answer, cache = self._reading
@@ -203,10 +209,40 @@ class Running:
         self.running.append(answer)
         return self._say(logits_1V, [answer])
 
+    def _side_by_side(self, most: int) -> list[_Answer]:
+        """The first of those that wait, as long as they are texts that fit into so many tokens with their padding, and into free rows."""
+        found, longest = list[_Answer](), 0
+        for answer in list(self.waiting)[: self.rows - len(self.running)]:
+            longest = max(longest, answer.begins)
+            plain = answer.prompt is not None and answer.prompt.source is None and not _target(answer.prompt).media
+            if not plain or (len(found) + 1) * longest > most:
+                break
+            found.append(answer)
+        return found
+
+    def _read_together(self, answers: list[_Answer]) -> list[Told]:
+        """Reads whole prompts in one pass, padded left; all their answers begin."""
+        longest = max(answer.begins for answer in answers)
+        cache = Cache(len(answers), longest, self.device)
+        for answer in answers:
+            self.waiting.remove(answer)
+            self._budget -= answer.begins
+        targets = [_target(answer.prompt) for answer in answers]
+        columns = [torch.cat([F.pad(getattr(one, name), (longest - one.ids_BT.shape[1], 0)) for one in targets]) for name in COLUMNS]
+        try:
+            logits_RV = self.model.logits(self.model.decode(Stream(*columns), cache=cache)[:, -1])
+        except Exception as error:
+            return [Told(answer.key, fault=error) for answer in answers]
+        for row, answer in enumerate(answers):
+            answer.read, answer.prompt = answer.begins, None
+            self.cache.put(len(self.running), cache, row)
+            self.running.append(answer)
+        return self._say(logits_RV, answers)
+
     def _prefill(self, answer: _Answer, cache: Cache, most: int) -> Tensor | None:
         """Reads the next part of a prompt; (1, V), the logits of the answer's first token, where it was the last part."""
-        assert answer.prompt is not None and answer.prompt.target is not None
-        target, source, start = answer.prompt.target, answer.prompt.source, answer.read
+        assert answer.prompt is not None
+        target, source, start = _target(answer.prompt), answer.prompt.source, answer.read
         whole = bool(target.media) or source is not None
         answer.read = answer.begins if whole else min(start + most, answer.begins)
         columns = {name: getattr(target, name)[:, start : answer.read] for name in COLUMNS}
@@ -303,6 +339,11 @@ class Running:
         first = Cache(1, 1, self.device)
         self._prefill(answer, first, 1)
         self.cache.put(0, first)
+
+
+def _target(batch: Batch | None) -> Stream:
+    assert batch is not None and batch.target is not None
+    return batch.target
 
 
 def refuse(sampling: Sampling, logprobs: int | None = None) -> None:

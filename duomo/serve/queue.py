@@ -81,11 +81,11 @@ class _Ticket:
 class Queue:
     """Answers up to `rows` requests side by side; `waiting` more may wait, and who comes then is told to come again.
 
-    `tokens`: what the cache holds, the same share for each row, at most what the model reads; `chunk`: how much of a prompt is read
-    between two steps of the others. Raises ValueError for an encoder. `drain` ends its thread.
+    `tokens`: what the cache holds, the same share for each row, at most what the model reads; `chunk`: how many tokens of prompts are read
+    between two steps of the others; 0: as `Running` thinks fit. Raises ValueError for an encoder. `drain` ends its thread.
     """
 
-    def __init__(self, speaker: Speaker, rows: int = 16, waiting: int = 64, tokens: int = TOKENS, chunk: int = 256):
+    def __init__(self, speaker: Speaker, rows: int = 16, waiting: int = 64, tokens: int = TOKENS, chunk: int = 0):
         if rows < 1 or waiting < 0 or tokens < rows:
             raise ValueError(f"a queue has at least 1 row and 1 token for each, not {rows} rows and {tokens} tokens")
         self.speaker, self.limit = speaker, rows + waiting
