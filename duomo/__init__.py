@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from duomo.retrieve.answer import Reader
 
 
-def load(path: str | Path, int8: bool = False) -> Assistant:
+def load(path: str | Path, int8: bool = False, engine: str = "torch") -> Assistant:
     """The model of a run folder or a fetched name, ready to be asked; `int8`: by weights of 8 bits, on the processor.
 
-    Raises ValueError, with the nearest name, where there is no such model.
+    `engine`: torch, llama.cpp, or auto, which probes which of them is the sooner here. Raises ValueError, with the nearest name, where
+    there is no such model.
     """
     from duomo.commands.ask import load  # here, so that `import duomo` does not wait for torch
+    from duomo.commands.engines import Speed
 
-    return load(path, int8)
+    return load(path, Speed(int8, engine))
 
 
 def shelf(path: str | Path) -> Reader:

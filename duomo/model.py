@@ -1,7 +1,7 @@
 """Model: an encoder, a decoder, or both, and the senses. B = rows, T = tokens, S = source, D = width, V = vocabulary."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,13 @@ from duomo.blocks import Cache, Head, Inflated, Quick, Sense, Stack, View, cross
 from duomo.blocks.product import product
 from duomo.modalities import MODALITIES
 from duomo.recipe import CutRecipe, ModelRecipe
+
+
+class Aside(Protocol):
+    """What says answers in a model's place: `generate.engine.Engine`."""
+
+    def begin(self, prompt: Batch, room: int) -> Any:
+        """What reads a prompt and goes on as a `Reader` does; None where it is no work for it."""
 
 
 class Model(nn.Module):
@@ -34,6 +41,7 @@ class Model(nn.Module):
         self.head = None if recipe.tied else nn.Linear(recipe.block.dim, recipe.vocab_size, bias=False)
         self.head_bias = nn.Parameter(torch.zeros(recipe.vocab_size)) if recipe.head_bias else None
         self.int8 = False  # whether tokens after the first are said by weights of 8 bits, where there is a quick way
+        self.engine: Aside | None = None  # what says answers of one row, where it is not the model itself
         self._quick_head: Head | None = None
         if self.head is not None:
             nn.init.normal_(self.head.weight, std=0.02)
@@ -41,7 +49,7 @@ class Model(nn.Module):
     def train(self, mode: bool = True) -> "Model":
         """As torch's; what was packed for generation is forgotten where weights are about to change."""
         if mode:
-            self._quick_head = None
+            self._quick_head = self.engine = None
         return super().train(mode)
 
     def forward(self, batch: Batch) -> Tensor:

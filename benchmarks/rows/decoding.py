@@ -5,10 +5,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import torch
 from contest import OURS, Aim, Contest, Row, Setting, Work, needed
 
+from duomo.generate.engine import Engine
 from duomo.interchange import Outside, gguf
 from duomo.model import Model
 from rows.peers import drawn, exported, outside, random_ids, same_ids, say, ten_million, transformers_model, words
@@ -67,13 +69,19 @@ def ctranslate2(model: Outside, name: str, setting: Setting, kind: str = "float3
     return ids
 
 
+def gguf_file(model: Outside, name: str, setting: Setting, kind: str) -> Path:
+    """The model as llama.cpp reads it."""
+    path = setting.folder / f"{name}-{kind}.gguf"
+    if not path.exists():
+        gguf.write(model, path, kind)
+    return path
+
+
 def llama(model: Outside, name: str, setting: Setting, kind: str = "F32") -> Say:
     """llama.cpp, one prompt after the other."""
     import llama_cpp as peer
 
-    path = setting.folder / f"{name}-{kind}.gguf"
-    if not path.exists():
-        gguf.write(model, path, kind)
+    path = gguf_file(model, name, setting, kind)
     opened = peer.Llama(str(path), n_ctx=1024, n_threads=setting.threads, n_threads_batch=setting.threads, verbose=False)
 
     def ids(prompts: Sequence[Sequence[int]], count: int) -> list[list[int]]:
@@ -119,6 +127,20 @@ def duomo(model: Model) -> Say:
     return partial(say, model)
 
 
+def by_engine(model: Model, path: Path) -> Say:
+    """Ours, with llama.cpp to hold the weights (`--engine`); what it has read before is read again."""
+    engine = Engine(path, model.recipe.max_positions)
+
+    def ids(prompts: Sequence[Sequence[int]], count: int) -> list[list[int]]:
+        model.engine, engine.read = engine, []
+        try:
+            return say(model, prompts, count)
+        finally:
+            model.engine = None
+
+    return ids
+
+
 def numbers(model: Model) -> int:
     """Weights that every token is multiplied with: all but the table of an untied model."""
     count = sum(p.numel() for p in model.parameters())
@@ -142,15 +164,17 @@ def programs(model: Model, out: Outside, name: str, setting: Setting, rows: int,
 
 
 def greedy(
-    opened: Callable[[Setting], tuple[Model, Outside]], name: str, rows: int, count: int, length: int, setting: Setting
+    opened: Callable[[Setting], tuple[Model, Outside]], name: str, rows: int, count: int, length: int, engine: bool, setting: Setting
 ) -> Contest:  # fmt: skip
-    """The likeliest tokens after prompts of ids drawn at random; all programs must say the same."""
+    """The likeliest tokens after prompts of ids drawn at random; all programs must say the same. `engine`: llama.cpp says ours."""
     model, out = opened(setting)
     absent = needed(PEERS)
     if rows > 1:
         absent["llama.cpp"] = "its Python binding answers one prompt at a time"
     prompts = random_ids(rows, length, min(model.recipe.vocab_size, 8192))
     found = programs(model, out, name, setting, rows, absent)
+    if engine:
+        found = {OURS: by_engine(model, gguf_file(out, name, setting, "F32")), "duomo by torch": found.pop(OURS)} | found
     said = {peer: one(prompts, count) for peer, one in found.items()}
     told = [same_ids(peer, said[OURS], ids) for peer, ids in said.items() if peer != OURS]
     units = 1.0 if count == 1 else float(rows * count)
@@ -170,14 +194,16 @@ def _work(one: Say, prompts: Sequence[Sequence[int]], count: int, units: float) 
     return work
 
 
-def decode(opened: Callable[[Setting], tuple[Model, Outside]], name: str, rows: int, count: int) -> Callable[[Setting], Contest]:
+def decode(
+    opened: Callable[[Setting], tuple[Model, Outside]], name: str, rows: int, count: int, engine: bool = False
+) -> Callable[[Setting], Contest]:  # fmt: skip
     """A row of tokens a second."""
-    return partial(greedy, opened, name, rows, count, PROMPT)
+    return partial(greedy, opened, name, rows, count, PROMPT, engine)
 
 
 def first(opened: Callable[[Setting], tuple[Model, Outside]], name: str) -> Callable[[Setting], Contest]:
     """A row of prompts of 512 tokens a second, up to the first token."""
-    return partial(greedy, opened, name, 1, 1, LONG)
+    return partial(greedy, opened, name, 1, 1, LONG, False)
 
 
 ROWS = (
@@ -185,6 +211,10 @@ ROWS = (
         aims=(Aim("transformers", 3.5), Aim("CTranslate2", 1.0), Aim("read", 0.68))),
     Row("decode-10m-16", "greedy decode, 10 M, batch 16", "tokens/s", decode(small, "10m", 16, 48), aims=(Aim("transformers", 1.8),)),
     Row("decode-135m-1", "greedy decode, SmolLM2-135M, batch 1", "tokens/s", decode(smollm2, "smollm2", 1, 24),
+        aims=(Aim("transformers", 1.7), Aim("read", 0.68))),
+    Row("engine-10m", "greedy decode, 10 M, batch 1, by llama.cpp", "tokens/s", decode(small, "10m", 1, 64, engine=True),
+        aims=(Aim("transformers", 3.5), Aim("CTranslate2", 1.0)), headline=False),
+    Row("engine-135m", "greedy decode, SmolLM2-135M, batch 1, by llama.cpp", "tokens/s", decode(smollm2, "smollm2", 1, 24, engine=True),
         aims=(Aim("transformers", 1.7), Aim("read", 0.68))),
     Row("decode-135m-16", "greedy decode, SmolLM2-135M, batch 16", "tokens/s", decode(smollm2, "smollm2", 16, 16),
         aims=(Aim("transformers", 1.8),)),

@@ -8,9 +8,10 @@ from contest import OURS, Aim, Contest, Differ, Row, Setting, Work, needed
 
 from duomo.data.collate import prompt
 from duomo.data.render import Rendered
+from duomo.generate.engine import Engine
 from duomo.generate.reader import Reader
 from duomo.model import Model
-from rows.decoding import Say, ctranslate2, duomo, llama, smollm2, transformers
+from rows.decoding import Say, by_engine, ctranslate2, duomo, gguf_file, llama, smollm2, transformers
 from rows.peers import random_ids
 from rows.text import introductions
 
@@ -22,15 +23,16 @@ MOST_LOST = 0.02  # of bits a byte
 def nats(model: Model, rows: Sequence[Sequence[int]]) -> float:
     """What rows of equally many ids cost, all but the first, read one token at a time as answers are said."""
     ids_BT, total = torch.tensor(rows), 0.0
-    reader = Reader(model, prompt([Rendered([row[0]], [False], turn=1) for row in rows], "decoder"), ids_BT.shape[1])
+    batch = prompt([Rendered([row[0]], [False], turn=1) for row in rows], "decoder")
+    reader = Reader(model, batch, ids_BT.shape[1]) if model.engine is None else model.engine.begin(batch, ids_BT.shape[1])
     for at in range(1, ids_BT.shape[1]):
         total -= float(reader.logits().log_softmax(-1).gather(1, ids_BT[:, at, None]).sum())
         reader.add(ids_BT[:, at, None])
     return total
 
 
-def eight(rows: int, count: int) -> Callable[[Setting], Contest]:
-    """A row of SmolLM2 by 8 bits, beside peers by 8 bits and transformers in float32."""
+def eight(rows: int, count: int, engine: bool = False) -> Callable[[Setting], Contest]:
+    """A row of SmolLM2 by 8 bits, beside peers by 8 bits and transformers in float32. `engine`: llama.cpp says ours."""
 
     def make(setting: Setting) -> Contest:
         run, out = smollm2(setting)
@@ -40,10 +42,16 @@ def eight(rows: int, count: int) -> Callable[[Setting], Contest]:
         bits = {}
         for name, run.int8 in (("float32", False), ("int8", True)):
             bits[name] = round(nats(run, shown) / size / math.log(2), 4)
+        if engine:
+            run.engine = Engine(gguf_file(out, "smollm2", setting, "Q8_0"), run.recipe.max_positions)
+            bits["int8"] = round(sum(nats(run, [row]) for row in shown) / size / math.log(2), 4)
+            run.engine = None
         if bits["int8"] > bits["float32"] * (1 + MOST_LOST):
             raise Differ(f"int8 loses more than {MOST_LOST:.0%} of its bits a byte: {bits}")
         absent = needed({"transformers": "transformers", "CTranslate2, int8": "ctranslate2", "llama.cpp, q8_0": "llama_cpp"})
         found: dict[str, Say] = {OURS: duomo(run)}
+        if engine:
+            found = {OURS: by_engine(run, gguf_file(out, "smollm2", setting, "Q8_0")), "duomo by torch": duomo(run)}
         if "transformers" not in absent:
             found["transformers"] = transformers(out, "smollm2", setting)
         if "CTranslate2, int8" not in absent:
@@ -70,6 +78,8 @@ def _work(one: Say, prompts: Sequence[Sequence[int]], count: int) -> Work:
 
 ROWS = (
     Row("eight-1", "greedy decode, SmolLM2-135M, int8, batch 1", "tokens/s", eight(1, 32),
+        aims=(Aim("transformers", 3.2), Aim("llama.cpp, q8_0", 0.8))),
+    Row("engine-eight", "greedy decode, SmolLM2-135M, int8, batch 1, by llama.cpp", "tokens/s", eight(1, 32, engine=True),
         aims=(Aim("transformers", 3.2), Aim("llama.cpp, q8_0", 0.8))),
     Row("eight-16", "greedy decode, SmolLM2-135M, int8, batch 16", "tokens/s", eight(16, 16), aims=(Aim("transformers", 2.7),)),
 )  # fmt: skip

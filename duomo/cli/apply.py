@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from duomo.cli.labelling import Labelling, Summing
-from duomo.cli.program import Int8, ModelName, Panel, grouped, show
+from duomo.cli.program import EngineName, Int8, ModelName, Panel, grouped, show
 from duomo.cli.translating import Translating
 from duomo.commands.resolve import resolve_model
 
@@ -136,14 +136,16 @@ def summarise(
     ] = None,
     lines: Annotated[bool, typer.Option("--json", help="As JSON lines, one a file, with character offsets.")] = False,
     int8: Int8 = False,
+    engine: EngineName = "torch",
 ) -> None:
     """Sum up texts: the sentences that stand for them best, quoted with their places; Chinese, English, any length.
 
     Without a model, or with --model none, words alone decide, in seconds. What a language model words may be wrong.
     """
     from duomo.commands import summarise as command
+    from duomo.commands.engines import Speed
 
-    show(command.run(files, model, command.Choices(sentences, lang, lines, int8)))
+    show(command.run(files, model, command.Choices(sentences, lang, lines, Speed(int8, engine))))
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ def generate(
     count: Annotated[int, typer.Option(min=1, help="How many continuations.")] = 1,
     lines: Annotated[bool, typer.Option("--json", help="As JSON lines, with nats per token and how much is repeated.")] = False,
     int8: Int8 = False,
+    engine: EngineName = "torch",
 ) -> None:
     """Go on with a text, without a conversation: as base models do.
 
@@ -172,10 +175,11 @@ def generate(
     """
     path = resolve_model(model)
     from duomo.commands import generate as command
+    from duomo.commands.engines import Speed
     from duomo.generate import Sampling
 
     sampling = Sampling(max_tokens=drawing.tokens, temperature=drawing.temperature, top_p=drawing.top_p, seed=drawing.seed)
-    show(command.run(path, beginning, sampling, count, lines, int8))
+    show(command.run(path, beginning, sampling, count, lines, Speed(int8, engine)))
 
 
 @PANEL.verb("duomo describe runs/describe photo.jpg --lang zh")

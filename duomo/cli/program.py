@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", show_default=False, help="A YAML file, or the name of a recipe that ships.")]
 Int8 = Annotated[bool, typer.Option("--int8", help="Weights of 8 bits on the processor: sooner, a percent worse.")]
+EngineName = Annotated[str, typer.Option("--engine", help="What says the words: torch, llama.cpp, or auto, which probes both.")]
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", show_default=False, help="A run folder, or the name of a fetched model.")]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="KEY=VALUE", show_default=False, help="Changes to the recipe, as train.steps=200.")

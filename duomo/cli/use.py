@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from duomo.cli.program import Int8, ModelName, Panel, grouped, show
+from duomo.cli.program import EngineName, Int8, ModelName, Panel, grouped, show
 from duomo.cli.serving import Serving, wait_briefly
 from duomo.commands.resolve import resolve_model
 
@@ -21,6 +21,7 @@ def ask(
         typer.Argument(metavar="QUESTION --SENSE FILE", show_default=False, help="The question, and files by their sense."),
     ] = None,
     int8: Int8 = False,
+    engine: EngineName = "torch",
 ) -> None:
     """Ask one question about text, pictures, sound or video.
 
@@ -31,8 +32,9 @@ def ask(
     """
     path, (question, media) = resolve_model(model), read_question(words or [])
     from duomo.commands import ask as command
+    from duomo.commands.engines import Speed
 
-    show(command.run(path, question, media, int8))
+    show(command.run(path, question, media, Speed(int8, engine)))
 
 
 def read_question(words: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
@@ -60,12 +62,14 @@ def chat(
         str | None, typer.Option(metavar="TEXT", show_default=False, help='What the system says first; "" for nothing.')
     ] = None,
     int8: Int8 = False,
+    engine: EngineName = "torch",
 ) -> None:
     """Talk with a model, in several turns."""
     path = resolve_model(model)
     from duomo.commands import chat as command
+    from duomo.commands.engines import Speed
 
-    show(command.run(path, system, int8))
+    show(command.run(path, system, Speed(int8, engine)))
 
 
 @PANEL.verb('duomo embed e5 "我喜欢看书" "I love reading"')

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from duomo.checkpoint import Run
 from duomo.classify.labels import named
+from duomo.commands.engines import Speed
 from duomo.commands.models import embedder, open_model, open_with_card, placed
 from duomo.commands.resolve import nearest
 from duomo.commands.transcribe import refuse_whisper, text_of
@@ -115,16 +116,16 @@ class Assistant:
         return sample
 
 
-def load(path: str | Path, int8: bool = False) -> Assistant:
+def load(path: str | Path, speed: Speed = Speed()) -> Assistant:
     """The newest checkpoint of a run, of a fetched name, or of an outside file or folder. Raises ValueError with the nearest name.
 
-    `int8`: words are said by weights of 8 bits, on the processor: sooner, and nearly as well.
+    `speed`: words may be said by weights of 8 bits, on the processor, sooner and nearly as well; and by llama.cpp.
     """
     opened, card = open_with_card(path)
-    return Assistant(placed(opened, int8), card=card)
+    return Assistant(placed(opened, speed), card=card)
 
 
-def run(folder: Path, question: str, media: Iterable[tuple[str, str]] = (), int8: bool = False) -> Report:
+def run(folder: Path, question: str, media: Iterable[tuple[str, str]] = (), speed: Speed = Speed()) -> Report:
     """One question with files as (sense, path); choices of sampling stand among them, as ("temperature", "0.8").
 
     ("system", TEXT) stands for what the system says first. The answer is the report's one line.
@@ -132,7 +133,7 @@ def run(folder: Path, question: str, media: Iterable[tuple[str, str]] = (), int8
     given = list(media)
     files, sampling = options(pair for pair in given if pair[0] != SYSTEM)
     sample = compose(question, files)
-    assistant = Assistant(placed(open_model(folder), int8), sampling)
+    assistant = Assistant(placed(open_model(folder), speed), sampling)
     for text in (value for name, value in given if name == SYSTEM):
         assistant = assistant.introduced(text)
     answer = assistant.answer([sample])[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from duomo.batch import Patches
+from duomo.commands.engines import Speed
 from duomo.commands.models import open_with_card, placed
 from duomo.commands.resolve import nearest
 from duomo.commands.show import harmless as harmless
@@ -33,13 +34,13 @@ class Talk:
     pending: tuple[Part, ...] = ()
 
 
-def run(folder: Path, system: str | None = None, int8: bool = False) -> Report:
+def run(folder: Path, system: str | None = None, speed: Speed = Speed()) -> Report:
     """Talks until /quit or the end of the input: prompts on a terminal; else reads lines and prints only answers.
 
     `system`: what the system says first, in place of the model's own default; nothing where it is empty.
     """
     opened, card = open_with_card(folder)
-    refuse_whisper(placed(opened, int8))
+    refuse_whisper(placed(opened, speed))
     limit, tokenizer = opened.recipe.model.max_positions, opened.tokenizer
     tokenizer = tokenizer if system is None else tokenizer.introduced(system)
     sampling = Sampling(max_tokens=min(LONGEST, max(1, limit // 2)))

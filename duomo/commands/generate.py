@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from duomo.checkpoint import Run
+from duomo.commands.engines import Speed
 from duomo.commands.extract import STDIN, read
 from duomo.commands.models import open_model, placed
 from duomo.commands.show import harmless
@@ -19,13 +20,13 @@ from duomo.generate.repetition import distinct, repeated, units
 from duomo.report import Report
 
 
-def run(folder: Path, word: str, sampling: Sampling, count: int = 1, lines: bool = False, int8: bool = False) -> Report:
+def run(folder: Path, word: str, sampling: Sampling, count: int = 1, lines: bool = False, speed: Speed = Speed()) -> Report:
     """Continuations of a text, of a file or of the input ("-"): on a terminal while they are found, or as JSON `lines`.
 
     Raises ValueError for a model that writes no text, and for a beginning without any.
     """
     beginning = beginning_of(word)
-    writer = continuer(placed(open_model(folder), int8), sampling)
+    writer = continuer(placed(open_model(folder), speed), sampling)
     if writer.unread(beginning):
         print(f"note: the beginning is longer than the model reads; its last {writer.room:,} tokens are read", file=sys.stderr)
     if count == 1 and not lines and sys.stdout.isatty():

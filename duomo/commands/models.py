@@ -7,6 +7,7 @@ from pathlib import Path
 
 from duomo import checkpoint, recipe
 from duomo.checkpoint import Run, open_run
+from duomo.commands.engines import Speed, engine_of
 from duomo.commands.resolve import RECIPE, resolve_model
 from duomo.data import lineage
 from duomo.data.lineage import Lineage, Provenance
@@ -35,14 +36,18 @@ def open_with_card(name: str | Path) -> tuple[Run, Card]:
     return Run(place, recipe_of(outside, called), outside.tokenizer, model_of(outside), 0), outside.card
 
 
-def placed(run: Run, int8: bool = False) -> Run:
+def placed(run: Run, speed: Speed = Speed()) -> Run:
     """The same, its model where it writes soonest: on the GPU if there is one, in bfloat16 there if it reads text alone.
 
-    `int8`: all tokens after the first are said by weights of 8 bits, on the processor. Raises ValueError where torch has no such products.
+    `speed`: by weights of 8 bits all tokens after the first, on the processor; or all of them by llama.cpp. Raises ValueError where
+    torch has no such products, and as `engine_of`.
     """
     import torch
 
-    if int8:
+    run.model.engine = engine_of(run, speed)
+    if run.model.engine is not None:
+        return run
+    if speed.int8:
         if not {"fbgemm", "x86"} & {*torch.backends.quantized.supported_engines}:
             raise ValueError("--int8: torch has no products of 8 bits for this processor; leave it out")
         run.model.int8 = True

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from duomo.commands.documents import Read, files_in, line_marks, readers, text_sections
+from duomo.commands.engines import Speed
 from duomo.commands.extract import STDIN
 from duomo.commands.extract import read as read_input
 from duomo.commands.hearing import SOUNDS, Hearing
@@ -47,7 +48,7 @@ class Choices:
     sentences: int = 3
     language: str | None = None
     lines: bool = False
-    int8: bool = False  # a language model says its words by weights of 8 bits
+    speed: Speed = Speed()  # how a language model says its words
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def run(names: Sequence[str], model: str | Path | None, choices: Choices) -> Rep
     """
     if choices.language not in (None, *QUESTIONS):
         raise ValueError(f"--lang {choices.language}: no language that a model is asked in{nearest(str(choices.language), QUESTIONS)}")
-    found_by = way(model or (ENCODER if place_of(ENCODER) else None), choices.int8)
+    found_by = way(model or (ENCODER if place_of(ENCODER) else None), choices.speed)
     faults, rows, shown = list[str](), list[dict[str, object]](), list[tuple[str, ...]]()
     for document in documents(names, faults, slow=found_by != Way()):
         one = summary(document, choices, found_by)
@@ -131,7 +132,7 @@ def run(names: Sequence[str], model: str | Path | None, choices: Choices) -> Rep
     return Report("summarise", facts={"summaries": rows}, lines=tuple(lines))
 
 
-def way(model: str | Path | None, int8: bool = False) -> Way:
+def way(model: str | Path | None, speed: Speed = Speed()) -> Way:
     """An encoder compares sentences by their vectors, a language model words the summary; "none" or None: by words.
 
     Raises ValueError where there is no such model, and for a Whisper.
@@ -142,7 +143,7 @@ def way(model: str | Path | None, int8: bool = False) -> Way:
     if run.model.decoder is None:
         return Way(encoder=embedder(run, card, unknown=1.0))
     refuse_whisper(run)
-    return Way(writer=Speaker(placed(run, int8).model, run.tokenizer))
+    return Way(writer=Speaker(placed(run, speed).model, run.tokenizer))
 
 
 def summary(document: Document, choices: Choices = Choices(), way: Way = Way()) -> Summary:

@@ -133,7 +133,7 @@ class Listener:
     def _try(self, start: "Start", rows: Sequence[int], temperatures: Sequence[float]) -> list[tuple[list[int], float]]:
         prompt_CS = torch.tensor([self.script.prompt(start.languages[row], start.translate) for row in rows], dtype=torch.long)
         index_C, device = torch.tensor(rows), start.logits_CV.device
-        reader, logits_CV = start.reader.fork(index_C.to(device)), start.logits_CV[index_C]
+        reader, logits_CV = start.reader.fork(index_C), start.logits_CV[index_C]
         warm_C = torch.tensor(temperatures, device=device)
         random = torch.Generator(device).manual_seed(start.seed)  # anew for each window, which so does not hear of its neighbours
         return write(reader, logits_CV, prompt_CS.to(device), start.limits_C[index_C], warm_C, self.script, random)
@@ -177,7 +177,7 @@ def write(
         going = torch.tensor([place for place, row in enumerate(rows.tolist()) if not over[row]])
         if 2 * len(going) <= len(rows):  # not at each end, for to copy the cache takes longer than a step
             reader.select(going)
-            rows, said_BS = rows[going], said_BS[going]
+            rows, said_BS = rows[going], said_BS[going.to(said_BS.device)]
         logits_BV = reader.logits()
 
 

@@ -65,6 +65,7 @@ class Reader:
 
     def select(self, rows_B: Tensor) -> None:
         """Keeps, repeats or reorders rows, with all that they have read."""
+        rows_B = rows_B.to(self.target.ids_BT.device)
         self.target = select(self.target, rows_B)
         if self.source is not None:
             self.source = select(self.source, rows_B)

@@ -228,9 +228,11 @@ class Running:
             self.waiting.remove(answer)
             self._budget -= answer.begins
         targets = [_target(answer.prompt) for answer in answers]
-        columns = [torch.cat([F.pad(getattr(one, name), (longest - one.ids_BT.shape[1], 0)) for one in targets]) for name in COLUMNS]
+        ids, group, segment, position = (
+            torch.cat([F.pad(getattr(one, name), (longest - one.ids_BT.shape[1], 0)) for one in targets]) for name in COLUMNS
+        )
         try:
-            logits_RV = self.model.logits(self.model.decode(Stream(*columns), cache=cache)[:, -1])
+            logits_RV = self.model.logits(self.model.decode(Stream(ids, group, segment, position), cache=cache)[:, -1])
         except Exception as error:
             return [Told(answer.key, fault=error) for answer in answers]
         for row, answer in enumerate(answers):

@@ -21,7 +21,9 @@ def generate(model: "Model", prompt: Batch, sampling: Sampling, stop_id: int, ca
     `prompt` is made by `collate.prompt`. Without `cached` all is read again at every token: the oracle. Raises ValueError for
     an encoder.
     """
-    reader = Reader(model, prompt, sampling.max_tokens, cached)
+    engine = model.engine if cached else None
+    borrowed = None if engine is None else engine.begin(prompt, sampling.max_tokens)
+    reader = borrowed or Reader(model, prompt, sampling.max_tokens, cached)
     ids_BT = reader.target.ids_BT
     random = torch.Generator(ids_BT.device).manual_seed(sampling.seed)
     live_L = torch.arange(len(ids_BT), device=ids_BT.device)
