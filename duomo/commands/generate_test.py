@@ -4,19 +4,28 @@ import io
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from duomo import checkpoint, load
 from duomo import recipe as recipes
+from duomo.batch import Batch
 from duomo.cli import main
 from duomo.commands.describe_test import lay
+from duomo.commands.engines import Speed, engine_of
 from duomo.commands.generate import as_json, beginning_of, run, told
-from duomo.commands.models import keep
+from duomo.commands.models import keep, open_model
+from duomo.data import collate
+from duomo.data.render import Rendered
 from duomo.generate import Sampling
 from duomo.generate.continued import Continued
+from duomo.generate.engine import Borrowed
+from duomo.generate.reader import Reader
 from duomo.interchange.format import Card, Outside
 from duomo.recipe import Recipe
 from duomo.tokenizer import PLAIN
@@ -92,6 +101,53 @@ def test_weights_of_8_bits_say_words_too(folder: Path, capsys: pytest.CaptureFix
     assert load(folder / "writer", int8=True).run.model.int8 and not load(folder / "writer").run.model.int8
     assert main(["generate", str(folder / "writer"), BEGINNING, "--int8", "--json", "--tokens", "12"]) == 0
     assert json.loads(capsys.readouterr().out)["tokens"] == 12
+
+
+def test_an_engine_that_is_not_there_is_told_in_a_line_and_auto_does_without(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setitem(sys.modules, "llama_cpp", None)
+    words = ["generate", str(folder / "writer"), BEGINNING, "--json", "--tokens", "12", "--engine"]
+    assert main([*words, "torch"]) == 0
+    truth = capsys.readouterr().out
+    assert main([*words, "llama.cpp"]) == 2
+    assert capsys.readouterr().err.splitlines()[0].startswith("error: --engine llama.cpp needs its package: pip install")
+    assert main([*words, "lama.cpp"]) == 2 and "did you mean 'llama.cpp'" in capsys.readouterr().err
+    assert main([*words, "auto"]) == 0
+    found = capsys.readouterr()
+    assert found.out == truth and found.err.startswith("note: without llama.cpp: ")
+
+
+class Made:
+    """In the place of llama.cpp: says what the model says, or each time one id more; at once, or late."""
+
+    def __init__(self, model: Any, seconds: float = 0.0, off: int = 0):
+        self.model, self.seconds, self.off = model, seconds, off
+
+    def begin(self, batch: Batch, room: int) -> Borrowed:
+        assert batch.target is not None
+        return Borrowed(self, batch.target)  # type: ignore[arg-type]
+
+    def logits(self, ids: Sequence[int]) -> Tensor:
+        time.sleep(self.seconds)
+        item = Rendered(list(ids), [False] * len(ids), turn=len(ids))
+        return Reader(self.model, collate.prompt([item], "decoder"), 1).logits().roll(self.off, -1)
+
+
+def test_the_sooner_engine_is_taken_where_it_says_the_same(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    run = open_model(folder / "writer")
+    for seconds, off, note in ((0.0, 1, "torch answers, they differ"), (0.2, 0, "torch answers")):
+        monkeypatch.setattr("duomo.commands.engines.opened", lambda run, int8: Made(run.model, seconds, off))  # noqa: B023
+        assert engine_of(run, Speed(engine="auto")) is None and capsys.readouterr().err.endswith(f"; {note}\n")
+    quick = Made(run.model)
+    monkeypatch.setattr("duomo.commands.engines.opened", lambda run, int8: quick)
+    began = [0.0]
+    monkeypatch.setattr("duomo.commands.engines.time.perf_counter", lambda: began.append(began[-1] + 10 / len(began)) or began[-1])
+    assert engine_of(run, Speed(engine="auto")) is quick and run.model.engine is None
+    assert capsys.readouterr().err.endswith("; llama.cpp answers\n")
+    assert engine_of(run, Speed(engine="llama.cpp")) is quick and engine_of(run, Speed()) is None
 
 
 def test_figures_are_of_the_words() -> None:
