@@ -83,7 +83,7 @@ def test_a_loop_ends_where_it_is_seen(listener: Listener, monkeypatch: pytest.Mo
     word, first = 97, listener.script.stamps.start
     logits = torch.full((whisper().recipe.vocab_size,), -30.0)
     logits[word], logits[first] = 30.0, 10.0
-    monkeypatch.setattr(type(listener.model), "logits", lambda self, hidden: logits.expand(*hidden.shape[:-1], -1).clone())
+    monkeypatch.setattr(type(listener.model), "logits", lambda self, hidden: logits.to(hidden).expand(*hidden.shape[:-1], -1).clone())
     heard = listener.hear([sound(1, 0.24)], ["en"])[0]
     assert heard.ids == (first, word) and heard.tries == 2
 
