@@ -25,7 +25,7 @@ help:
 	@echo "make watch     shot changes, memory and search of films, measured"
 	@echo "make streams   sixteen answers side by side against one after the other, and the first token of a newcomer"
 	@echo "make abuse     a server treated badly, measured; after make demo, or MODEL=NAME of another with senses"
-	@echo "make bench     speed beside the libraries that people would pick instead, on one thread (20 minutes); bench-all: every row"
+	@echo "make bench     speed beside the libraries that people would pick instead, on one thread (15 minutes); bench-all: every row"
 	@echo "make plan      what plans foretell beside what small models take: memory and time"
 	@echo "make growth    cost as work grows: tokens, parameters, rows, requests, a million records (15 minutes on one thread)"
 	@echo "make page      the page of the server in a browser, at length, with pictures of every tab in page/"
