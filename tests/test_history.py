@@ -9,7 +9,7 @@ import torch
 
 from duomo.data.collate import collate, prompt
 from duomo.data.render import Rendered
-from duomo.generate import Reader
+from duomo.generate import Reader, Sampling, generate
 from duomo.recipe import ModelRecipe, Shape
 from duomo.sample import ask
 from duomo.tasks.baselines import swapped
@@ -117,6 +117,14 @@ def test_read_token_by_token_is_read_all_at_once(shape, kind):
             found.append(torch.stack(hidden_BD))
     torch.testing.assert_close(*found)
     assert not torch.allclose(found[0][1:], found[0][:-1], atol=0.01)
+
+
+@pytest.mark.parametrize(("shape", "kind"), TRANSLATORS)
+def test_answers_of_many_tokens_are_those_of_the_oracle(shape, kind):
+    model = built(shape, kind)
+    items = [Rendered(document(number).ids[:turn], [False] * turn, turn=turn) for number, turn in ((1, 7), (3, 4))]
+    said = [torch.stack(list(generate(model, prompt(items, shape), Sampling(max_tokens=12), -1, cached))) for cached in (True, False)]
+    assert torch.equal(*said)
 
 
 def test_a_riddle_is_answered_by_its_own_text_and_by_the_key_alone():

@@ -296,13 +296,13 @@ class Swift:
         return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
 
 
-def swift_step(stack: Stack | None, many: bool = False, int8: bool = False) -> Swift | None:
+def swift_step(stack: nn.Module | None, many: bool = False, int8: bool = False) -> Swift | None:
     """The quick pass of a stack on a processor; None where it is none: on a GPU, in training, adapted, watched by hooks, not float32.
 
     `many`: for many rows at once, which takes a second copy of the weights. `int8`: by weights of 8 bits and what they meet likewise,
     which is another model, nearly the same.
     """
-    if stack is None or not _fits(stack):
+    if not isinstance(stack, Stack) or not _fits(stack):
         return None
     kept = stack.swift
     if not isinstance(kept, Swift) or kept.stack is not stack or not kept.holds:
