@@ -23,7 +23,8 @@ import numpy as np
 import torch
 
 from duomo.cli.serving import wait_briefly
-from duomo.commands.models import open_model, placed
+from duomo.commands.engines import placed
+from duomo.commands.models import open_model
 from duomo.generate import Sampling, Speaker
 from duomo.report import Report, save
 from duomo.sample import Sample, ask

@@ -16,7 +16,9 @@ HEAVY = frozenset(
     "av soundfile soxr PIL pyarrow ftfy jieba snowballstemmer stopwordsiso py3langid rensa datasets huggingface_hub sacrebleu jiwer "
     "rouge_score sklearn scipy rdflib pycrfsuite pypdfium2 matplotlib tensorboard pandas transformers peft gradio".split()
 )
-PACKAGES = {"pyyaml": "yaml", "pillow": "PIL", "scikit_learn": "sklearn", "python_crfsuite": "pycrfsuite"}  # imported by another name
+PACKAGES = {  # imported by another name
+    "pyyaml": "yaml", "pillow": "PIL", "scikit_learn": "sklearn", "python_crfsuite": "pycrfsuite", "llama_cpp_python": "llama_cpp",
+}  # fmt: skip
 SENSES = frozenset({"image", "audio", "video"})
 FREE_OF_SENSES = frozenset({"modalities", "sources", "tasks", "recipes", "interchange"})
 Measure = Callable[[Path], list[str]]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from duomo.checkpoint import Run
 from duomo.classify.labels import named
-from duomo.commands.engines import Speed
-from duomo.commands.models import embedder, open_model, open_with_card, placed
+from duomo.commands.engines import Speed, placed
+from duomo.commands.models import embedder, open_model, open_with_card
 from duomo.commands.resolve import nearest
 from duomo.commands.transcribe import refuse_whisper, text_of
 from duomo.commands.ways import Example as Labelled

@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from duomo.batch import Patches
-from duomo.commands.engines import Speed
-from duomo.commands.models import open_with_card, placed
+from duomo.commands.engines import Speed, placed
+from duomo.commands.models import open_with_card
 from duomo.commands.resolve import nearest
 from duomo.commands.show import harmless as harmless
 from duomo.commands.transcribe import refuse_whisper

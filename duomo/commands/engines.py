@@ -1,4 +1,4 @@
-"""Engines: whether llama.cpp is to say a model's words, on a processor."""
+"""Engines: where a model is placed, and what says its words."""
 
 import sys
 import time
@@ -7,11 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from duomo.commands.models import outside_of
 from duomo.commands.resolve import nearest
 
 if TYPE_CHECKING:
     from duomo.checkpoint import Run
     from duomo.generate.engine import Engine
+    from duomo.recipe import ModelRecipe
 
 ENGINES = ("torch", "llama.cpp", "auto")
 PROBE, SAID = tuple(range(10, 26)), 8  # ids that are read, and tokens that are said
@@ -23,6 +25,33 @@ class Speed:
 
     int8: bool = False
     engine: str = "torch"
+
+
+def placed(run: "Run", speed: Speed = Speed()) -> "Run":
+    """The same, its model where it writes soonest: on the GPU if there is one, in bfloat16 there if it reads text alone.
+
+    `speed`: by weights of 8 bits all tokens after the first, on the processor; or all of them by llama.cpp. Raises ValueError where
+    torch has no such products, and as `engine_of`.
+    """
+    import torch
+
+    run.model.engine = engine_of(run, speed)
+    if run.model.engine is not None:
+        return run
+    if speed.int8:
+        if not {"fbgemm", "x86"} & {*torch.backends.quantized.supported_engines}:
+            raise ValueError("--int8: torch has no products of 8 bits for this processor; leave it out")
+        run.model.int8 = True
+    elif torch.cuda.is_available():
+        run.model.to("cuda", torch.bfloat16 if halved(run.recipe.model) else None)
+    return run
+
+
+def halved(made: "ModelRecipe") -> bool:
+    """Whether such a model, once placed, is in bfloat16."""
+    import torch
+
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported() and not made.senses
 
 
 def engine_of(run: "Run", speed: Speed) -> "Engine | None":
@@ -46,7 +75,6 @@ def engine_of(run: "Run", speed: Speed) -> "Engine | None":
 
 def opened(run: "Run", int8: bool) -> "Engine":
     """A GGUF file as it is; any other model by way of one that is written for it and goes at once. Raises ValueError as `engine_of`."""
-    from duomo.commands.models import outside_of
     from duomo.generate.engine import Engine, library
     from duomo.interchange import Card, gguf
 

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from duomo.checkpoint import Run
-from duomo.commands.engines import Speed
+from duomo.commands.engines import Speed, placed
 from duomo.commands.extract import STDIN, read
-from duomo.commands.models import open_model, placed
+from duomo.commands.models import open_model
 from duomo.commands.show import harmless
 from duomo.commands.transcribe import refuse_silent
 from duomo.data.texts import SUFFIXES

@@ -7,14 +7,12 @@ from pathlib import Path
 
 from duomo import checkpoint, recipe
 from duomo.checkpoint import Run, open_run
-from duomo.commands.engines import Speed, engine_of
 from duomo.commands.resolve import RECIPE, resolve_model
 from duomo.data import lineage
 from duomo.data.lineage import Lineage, Provenance
 from duomo.disk import whole_folder
 from duomo.interchange import Card, Outside, read
 from duomo.interchange.assemble import CARD, card_of, model_of, recipe_of
-from duomo.recipe import ModelRecipe
 from duomo.vectors import Embedder
 
 
@@ -34,33 +32,6 @@ def open_with_card(name: str | Path) -> tuple[Run, Card]:
     outside = read(place)
     called = place.stem if place.is_file() else place.name  # a folder's may hold a dot
     return Run(place, recipe_of(outside, called), outside.tokenizer, model_of(outside), 0), outside.card
-
-
-def placed(run: Run, speed: Speed = Speed()) -> Run:
-    """The same, its model where it writes soonest: on the GPU if there is one, in bfloat16 there if it reads text alone.
-
-    `speed`: by weights of 8 bits all tokens after the first, on the processor; or all of them by llama.cpp. Raises ValueError where
-    torch has no such products, and as `engine_of`.
-    """
-    import torch
-
-    run.model.engine = engine_of(run, speed)
-    if run.model.engine is not None:
-        return run
-    if speed.int8:
-        if not {"fbgemm", "x86"} & {*torch.backends.quantized.supported_engines}:
-            raise ValueError("--int8: torch has no products of 8 bits for this processor; leave it out")
-        run.model.int8 = True
-    elif torch.cuda.is_available():
-        run.model.to("cuda", torch.bfloat16 if halved(run.recipe.model) else None)
-    return run
-
-
-def halved(made: ModelRecipe) -> bool:
-    """Whether such a model, once placed, is in bfloat16."""
-    import torch
-
-    return torch.cuda.is_available() and torch.cuda.is_bf16_supported() and not made.senses
 
 
 def embedder(run: Run, card: Card, unknown: float = 0.2) -> Embedder:

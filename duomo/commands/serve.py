@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from duomo.commands.models import embedder, open_with_card, placed
+from duomo.commands.engines import halved, placed
+from duomo.commands.models import embedder, open_with_card
 from duomo.commands.subtitles import FORMATS
 from duomo.commands.transcribe import ears
 from duomo.commands.weighing import weigh
@@ -144,7 +145,7 @@ def offer(folder: Path, name: str, settings: Settings) -> "Offer":
     """A model that is opened when it is first asked for."""
     from duomo.serve.models import Offer
 
-    weight = weigh(folder, settings.rows, settings.tokens)
+    weight = weigh(folder, settings.rows, settings.tokens, halved)
     return Offer(name, weight.weights + weight.caches, lambda: opened(folder, settings), weight.caches)
 
 

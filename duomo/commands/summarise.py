@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from duomo.commands.documents import Read, files_in, line_marks, readers, text_sections
-from duomo.commands.engines import Speed
+from duomo.commands.engines import Speed, placed
 from duomo.commands.extract import STDIN
 from duomo.commands.extract import read as read_input
 from duomo.commands.hearing import SOUNDS, Hearing
-from duomo.commands.models import embedder, open_with_card, placed
+from duomo.commands.models import embedder, open_with_card
 from duomo.commands.resolve import nearest, place_of
 from duomo.commands.show import bars
 from duomo.commands.transcribe import refuse_whisper

@@ -1,12 +1,12 @@
 """Weighing: how much memory a model will take once it is served, told before a weight of it is read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from duomo import recipe
-from duomo.commands.models import halved
 from duomo.commands.resolve import RECIPE
 from duomo.generate.room import NUMBER, cache_bytes
 from duomo.generate.script import script_of
@@ -24,8 +24,11 @@ class Weight:
     caches: int = 0
 
 
-def weigh(folder: Path, rows: int, tokens: int) -> Weight:
-    """A model whose queue has so many rows, and so many tokens for all of them. Raises ValueError for what is no model."""
+def weigh(folder: Path, rows: int, tokens: int, halved: Callable[[ModelRecipe], bool] = lambda made: False) -> Weight:
+    """A model whose queue has so many rows, and so many tokens for all of them. `halved`: whether its numbers take half the room.
+
+    Raises ValueError for what is no model.
+    """
     made, tokenizer = _told(folder)
     with Unfilled(), torch.device("meta"):
         model = Model(made, {name: 0 for name in made.senses})

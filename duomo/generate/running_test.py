@@ -18,6 +18,7 @@ from tests.small import dialogue, model, model_recipe, question, redrawn, render
 
 SHAPES = ("decoder", "encoder_decoder")
 KINDS = ("text", "image", "audio", "video")
+COMING = st.lists(st.tuples(st.integers(0, 47), st.integers(0, 12)), min_size=1, max_size=6)  # which is asked, and at which turn
 GREEDY = Sampling(max_tokens=9)
 WAYS = (
     GREEDY,
@@ -99,10 +100,7 @@ def test_joins_leaves_and_cancels_change_no_answer(m, seed):
 
 
 @settings(max_examples=12, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(0, 47), st.integers(0, 12)), min_size=1, max_size=6),
-    st.integers(1, 4), st.integers(1, 400), st.booleans(),
-)  # fmt: skip
+@given(COMING, st.integers(1, 4), st.integers(1, 400), st.booleans())
 def test_any_schedule_gives_what_each_gives_alone(requests, rows, chunk, together):
     m = redrawn(model(model_recipe()))
     running, ends, turn = Running(m, tokenizer(), rows, 96, chunk), {}, 0
@@ -117,25 +115,6 @@ def test_any_schedule_gives_what_each_gives_alone(requests, rows, chunk, togethe
             ends |= {told.key: (texts[told.key], told.finish, told.completion_tokens)} if told.last else {}
         turn += 1
     assert ends == {key: told_alone(m, asked(m, number)) for key, (number, _) in enumerate(requests)}
-
-
-def test_texts_that_wait_are_read_together_where_they_fit(decoder):
-    running = Running(decoder, tokenizer(), 4, 96, 400)
-    running.together = True
-    texts = [asked(decoder, number, stop_ids=(-1,)) for number in (0, 4, 28, 36)]  # of several lengths, each asked for 9 tokens or more
-    texts[3] = replace(texts[3], prompt=asked(decoder, 1).prompt)  # a picture
-    for key, one in enumerate(texts):
-        running.add(key, one)
-    running.turn()
-    assert [len(running.running), len(running.waiting)] == [3, 1]
-    running.turn()
-    assert len(running.running) == 4 and running.used == sum(one.prompt.target.ids_BT.shape[1] for one in texts)
-    narrow = Running(decoder, tokenizer(), 4, 96, 2 * max(one.prompt.target.ids_BT.shape[1] for one in texts[:3]))
-    narrow.together = True
-    for key, one in enumerate(texts[:3]):
-        narrow.add(key, one)
-    narrow.turn()
-    assert len(narrow.running) == 2  # with its padding the third is too much
 
 
 def test_a_long_prompt_stalls_no_one_longer_than_a_chunk(decoder):
