@@ -21,7 +21,7 @@ class Engine:
     """A GGUF file, opened by the package llama-cpp-python; its keys and values are kept in float32.
 
     What it has read stays, so that the next turn of a conversation is read from where it differs. Not safe for threads.
-    Raises ValueError where the package is not installed, or does not open the file.
+    Raises ValueError where the package is not installed, does not open the file, or has no memory.
     """
 
     def __init__(self, path: Path, positions: int):
@@ -55,7 +55,7 @@ class Engine:
             part = ids[start : start + PART]
             held = (self.library.llama_token * len(part))(*part)  # by a name: the batch only points to it
             if failed := self.library.llama_decode(self._context, self.library.llama_batch_get_one(held, len(part))):
-                raise RuntimeError(f"llama.cpp could not go on ({failed}); leave out --engine")
+                raise ValueError(f"llama.cpp could not go on ({failed}); leave out --engine")
             self.read += part
         pointer = self.library.llama_get_logits_ith(self._context, -1)
         return torch.from_numpy(np.ctypeslib.as_array(pointer, shape=(1, self.vocab)).copy())
@@ -72,7 +72,7 @@ class Engine:
         told.flash_attn_type = self.library.LLAMA_FLASH_ATTN_TYPE_DISABLED
         context = self.library.llama_init_from_model(self.model, told)
         if not context:
-            raise RuntimeError(f"llama.cpp has no memory for {self.room:,} tokens; leave out --engine")
+            raise ValueError(f"llama.cpp has no memory for {self.room:,} tokens; leave out --engine")
         self._free()
         self._context, self._free = context, weakref.finalize(self, self.library.llama_free, context)
 
