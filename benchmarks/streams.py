@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--arrivals", type=int, default=40, help="newcomers of each kind; 0: none")
     parser.add_argument("--words", type=int, nargs="*", default=[4, 400], help="of newcomers' prompts")
-    parser.add_argument("--chunk", type=int, default=256)
+    parser.add_argument("--chunk", type=int, default=0)
     options = parser.parse_args()
     if "GOMP_SPINCOUNT" not in os.environ:  # threads wait as those of `duomo serve` do, which torch asks about when it is imported
         wait_briefly()

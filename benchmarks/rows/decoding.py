@@ -215,7 +215,7 @@ ROWS = (
     Row("engine-10m", "greedy decode, 10 M, batch 1, by llama.cpp", "tokens/s", decode(small, "10m", 1, 64, engine=True),
         aims=(Aim("transformers", 3.5), Aim("CTranslate2", 1.0)), headline=False),
     Row("engine-135m", "greedy decode, SmolLM2-135M, batch 1, by llama.cpp", "tokens/s", decode(smollm2, "smollm2", 1, 24, engine=True),
-        aims=(Aim("transformers", 1.7), Aim("read", 0.68))),
+        aims=(Aim("transformers", 1.7), Aim("read", 0.68)), headline=False),
     Row("decode-135m-16", "greedy decode, SmolLM2-135M, batch 16", "tokens/s", decode(smollm2, "smollm2", 16, 16),
         aims=(Aim("transformers", 1.8),)),
     Row("first-10m", "first token after 512, 10 M", "prompts/s", first(small, "10m"), headline=False),

@@ -80,6 +80,6 @@ ROWS = (
     Row("eight-1", "greedy decode, SmolLM2-135M, int8, batch 1", "tokens/s", eight(1, 32),
         aims=(Aim("transformers", 3.2), Aim("llama.cpp, q8_0", 0.8))),
     Row("engine-eight", "greedy decode, SmolLM2-135M, int8, batch 1, by llama.cpp", "tokens/s", eight(1, 32, engine=True),
-        aims=(Aim("transformers", 3.2), Aim("llama.cpp, q8_0", 0.8))),
+        aims=(Aim("transformers", 3.2), Aim("llama.cpp, q8_0", 0.8)), headline=False),
     Row("eight-16", "greedy decode, SmolLM2-135M, int8, batch 16", "tokens/s", eight(16, 16), aims=(Aim("transformers", 2.7),)),
 )  # fmt: skip

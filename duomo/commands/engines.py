@@ -11,6 +11,7 @@ from duomo.commands.models import outside_of
 from duomo.commands.resolve import nearest
 
 if TYPE_CHECKING:
+    from duomo.batch import Batch
     from duomo.checkpoint import Run
     from duomo.generate.engine import Engine
     from duomo.recipe import ModelRecipe
@@ -21,10 +22,17 @@ PROBE, SAID = tuple(range(10, 26)), 8  # ids that are read, and tokens that are 
 
 @dataclass(frozen=True)
 class Speed:
-    """How words are said. `int8`: by weights of 8 bits; `engine`: one of ENGINES, auto probes which is the sooner here."""
+    """How words are said. `int8`: by weights of 8 bits; `engine`: one of ENGINES, auto probes which is the sooner here.
+
+    Raises ValueError for another engine.
+    """
 
     int8: bool = False
     engine: str = "torch"
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise ValueError(f"--engine {self.engine}: there are {', '.join(ENGINES)}{nearest(self.engine, ENGINES)}")
 
 
 def placed(run: "Run", speed: Speed = Speed()) -> "Run":
@@ -35,14 +43,12 @@ def placed(run: "Run", speed: Speed = Speed()) -> "Run":
     """
     import torch
 
+    eight = bool({"fbgemm", "x86"} & {*torch.backends.quantized.supported_engines})
+    if speed.int8 and not eight and speed.engine != "llama.cpp":
+        raise ValueError("--int8: torch has no products of 8 bits for this processor; leave it out")
     run.model.engine = engine_of(run, speed)
-    if run.model.engine is not None:
-        return run
-    if speed.int8:
-        if not {"fbgemm", "x86"} & {*torch.backends.quantized.supported_engines}:
-            raise ValueError("--int8: torch has no products of 8 bits for this processor; leave it out")
-        run.model.int8 = True
-    elif torch.cuda.is_available():
+    run.model.int8 = speed.int8 and eight  # what an engine does not take, as several answers at once, torch says alike
+    if run.model.engine is None and not speed.int8 and torch.cuda.is_available():
         run.model.to("cuda", torch.bfloat16 if halved(run.recipe.model) else None)
     return run
 
@@ -57,20 +63,20 @@ def halved(made: "ModelRecipe") -> bool:
 def engine_of(run: "Run", speed: Speed) -> "Engine | None":
     """llama.cpp with a model's weights, where it is wanted; with `auto` where it says the same tokens sooner.
 
-    Raises ValueError for an engine that is none, and with `llama.cpp` where it is not installed or has no such model.
+    Raises ValueError with `llama.cpp` where it is not installed or has no such model.
     """
-    if speed.engine not in ENGINES:
-        raise ValueError(f"--engine {speed.engine}: there are {', '.join(ENGINES)}{nearest(speed.engine, ENGINES)}")
-    if speed.engine == "torch":
-        return None
+    import torch
+
+    if speed.engine == "llama.cpp":
+        return opened(run, speed.int8)
+    if speed.engine == "torch" or (torch.cuda.is_available() and not speed.int8):
+        return None  # on a GPU torch is the sooner
     try:
         engine = opened(run, speed.int8)
-    except ValueError as error:
-        if speed.engine == "llama.cpp":
-            raise
+        return engine if _sooner(run, engine, speed.int8) else None
+    except (ValueError, OSError) as error:
         print(f"note: without llama.cpp: {error}", file=sys.stderr)
         return None
-    return engine if speed.engine == "llama.cpp" or _sooner(run, engine, speed.int8) else None
 
 
 def opened(run: "Run", int8: bool) -> "Engine":
@@ -96,15 +102,20 @@ def _sooner(run: "Run", engine: "Engine", int8: bool) -> bool:
     from duomo.data.render import Rendered
     from duomo.generate import Sampling, generate
 
-    batch, model = prompt([Rendered(list(PROBE), [False] * len(PROBE))], run.model.recipe.shape), run.model
-    found, seconds, model.int8 = dict[str, list[int]](), dict[str, float](), int8
-    for name, way in (("torch", None), ("llama.cpp", engine)):
-        model.engine = way
-        for count in (2, SAID):
-            began = time.perf_counter()
-            found[name] = [int(id) for id in generate(model, batch, Sampling(max_tokens=count), -1)]
-            seconds[name] = (time.perf_counter() - began) / count
-    model.engine, model.int8 = None, False
+    def asked(ids: tuple[int, ...]) -> "Batch":
+        return prompt([Rendered(list(ids), [False] * len(ids))], run.model.recipe.shape)
+
+    model, found, seconds = run.model, dict[str, list[int]](), dict[str, float]()
+    try:
+        model.int8 = int8
+        for name, way in (("torch", None), ("llama.cpp", engine)):
+            model.engine = way
+            for ids in (PROBE[::-1], PROBE):  # the second is timed; an engine has read nothing of it before
+                began = time.perf_counter()
+                found[name] = [int(id) for id in generate(model, asked(ids), Sampling(max_tokens=SAID), -1)]
+                seconds[name] = (time.perf_counter() - began) / SAID
+    finally:
+        model.engine, model.int8 = None, False
     told = ", ".join(f"{name} {1 / spent:.0f}" for name, spent in seconds.items())
     same = int8 or found["torch"] == found["llama.cpp"]
     sooner = same and seconds["llama.cpp"] < seconds["torch"]

@@ -27,7 +27,11 @@ class Engine:
     def __init__(self, path: Path, positions: int):
         self.library: Any = library()
         told = self.library.llama_model_default_params()
-        told.use_mmap = False  # the file may go
+        told.n_gpu_layers = 0
+        if hasattr(self.library, "LLAMA_LOAD_MODE_NONE"):  # read whole, so that the file may go
+            told.load_mode = self.library.LLAMA_LOAD_MODE_NONE
+        else:
+            told.use_mmap = False
         self.model = self.library.llama_model_load_from_file(str(path).encode(), told)
         if not self.model:
             raise ValueError(f"{path}: llama.cpp does not open this file; leave out --engine")
@@ -64,17 +68,18 @@ class Engine:
         """A cache of so many tokens at least; one that grows is read anew."""
         if tokens <= self.room:
             return
-        self.room, self.read = min(self.positions, max(SHORTEST, 1 << (tokens - 1).bit_length())), []
+        self._free()
+        self.room, self.read, self._context, self._free = 0, [], None, lambda: None
+        room = min(self.positions, max(SHORTEST, 1 << (tokens - 1).bit_length()))
         told = self.library.llama_context_default_params()
-        told.n_ctx, told.n_batch, told.n_ubatch = self.room, PART, PART
+        told.n_ctx, told.n_batch, told.n_ubatch = room, PART, PART
         told.n_threads = told.n_threads_batch = torch.get_num_threads()
         told.type_k = told.type_v = self.library.GGML_TYPE_F32
         told.flash_attn_type = self.library.LLAMA_FLASH_ATTN_TYPE_DISABLED
         context = self.library.llama_init_from_model(self.model, told)
         if not context:
-            raise ValueError(f"llama.cpp has no memory for {self.room:,} tokens; leave out --engine")
-        self._free()
-        self._context, self._free = context, weakref.finalize(self, self.library.llama_free, context)
+            raise ValueError(f"llama.cpp has no memory for {room:,} tokens; leave out --engine")
+        self.room, self._context, self._free = room, context, weakref.finalize(self, self.library.llama_free, context)
 
 
 class Borrowed:

@@ -18,6 +18,7 @@ from duomo.generate.engine import Borrowed, Engine
 from duomo.generate.reader import Reader
 from duomo.interchange import Card, Outside, gguf
 from duomo.model import Model
+from duomo.recipe import BlockRecipe
 from duomo.tokenizer import Tokenizer
 from tests.small import model, model_recipe, redrawn
 
@@ -25,7 +26,7 @@ GREEDY, NEVER = Sampling(max_tokens=12), -1
 
 
 def text_model() -> Model:
-    return redrawn(model(model_recipe(senses={}))).eval()
+    return redrawn(model(model_recipe(senses=(), block=BlockRecipe(dim=48, heads=4, kv_heads=2)))).eval()
 
 
 def asked(*rows: Sequence[int]) -> Batch:
@@ -84,10 +85,17 @@ def test_llama_cpp_says_the_same_after_any_prompt_and_reads_only_what_is_new(tmp
     gguf.write(Outside(m.recipe, dict(m.state_dict()), tokenizer, "duomo", Card("small")), tmp_path / "small.gguf", "F32")
     engine = Engine(tmp_path / "small.gguf", m.recipe.max_positions)
     (tmp_path / "small.gguf").unlink()
+    assert "small.gguf" not in Path("/proc/self/maps").read_text(encoding="utf-8")
     for row in ([5, 6, 7], [5, 6, 7, 8, 20], [9], [5, 6], list(range(30, 90))):
         m.engine = None
         truth, logits = said(m, asked(row)), Reader(m, asked(row), 1).logits()
         m.engine = engine
         assert said(m, asked(row)) == truth
         assert torch.allclose(engine.logits(row), logits, atol=1e-3)
+    kept, engine.library.llama_init_from_model = engine.library.llama_init_from_model, lambda model, told: None
+    engine.room = 0
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no memory for"):
+            engine.begin(asked([5]), 4)
+    engine.library.llama_init_from_model = kept
     assert engine.begin(asked([5], [6]), 4) is None and engine.begin(asked([5]), m.recipe.max_positions) is None

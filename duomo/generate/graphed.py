@@ -1,5 +1,6 @@
 """Graphed: a decoder's step over its cache as CUDA graphs. R = rows, T = tokens, S = keys, V = vocabulary."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from duomo.model import Model
 
 REACH = 256  # keys that the shortest graph sees
+CAPTURING = threading.Lock()  # two models of one card do not record at once
 TRIES = 3  # runs before a capture: kernels are compiled and chosen in them
 Options = dict[str, str | int | bool | Callable[..., Any]]
 # Products of one row by kernels that read weights as fast as memory gives them; what they read is computed once before, not in each.
@@ -70,7 +72,7 @@ class Graphed:
                     self.cache.length_B.copy_(before)
             torch.cuda.current_stream().wait_stream(aside)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # others may use the card meanwhile
+            with CAPTURING, torch.cuda.graph(graph, capture_error_mode="thread_local"):  # others may use the card meanwhile
                 logits_RV = self._step(ids_R1, reach)
         self.cache.length_B.copy_(before)
         return Captured(graph, ids_R1, logits_RV)

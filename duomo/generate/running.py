@@ -224,18 +224,18 @@ class Running:
         """Reads whole prompts in one pass, padded left; all their answers begin."""
         longest = max(answer.begins for answer in answers)
         cache = Cache(len(answers), longest, self.device)
-        for answer in answers:
-            self.waiting.remove(answer)
-            self._budget -= answer.begins
         targets = [_target(answer.prompt) for answer in answers]
         ids, group, segment, position = (
             torch.cat([F.pad(getattr(one, name), (longest - one.ids_BT.shape[1], 0)) for one in targets]) for name in COLUMNS
         )
         try:
             logits_RV = self.model.logits(self.model.decode(Stream(ids, group, segment, position), cache=cache)[:, -1])
-        except Exception as error:
-            return [Told(answer.key, fault=error) for answer in answers]
+        except Exception:  # one by one it is told whose fault that is
+            self.together = False
+            return []
         for row, answer in enumerate(answers):
+            self.waiting.remove(answer)
+            self._budget -= answer.begins
             answer.read, answer.prompt = answer.begins, None
             self.cache.put(len(self.running), cache, row)
             self.running.append(answer)

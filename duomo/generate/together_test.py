@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from duomo.generate.running import Running
-from duomo.generate.running_test import asked
+from duomo.generate.running_test import all_told, asked, told_alone
 from tests.small import model, model_recipe, redrawn, tokenizer
 
 
@@ -28,3 +28,20 @@ def test_texts_that_wait_are_read_together_where_they_fit():
         narrow.add(key, one)
     narrow.turn()
     assert len(narrow.running) == 2  # with its padding the third is too much
+
+
+def test_where_many_can_not_be_read_at_once_each_is_read_alone():
+    torch.set_num_threads(1)
+    decoder = redrawn(model(model_recipe()))
+    running, texts = Running(decoder, tokenizer(), 4, 96, 400), [asked(decoder, number) for number in (0, 4)]
+    truth, decode = {key: told_alone(decoder, one) for key, one in enumerate(texts)}, decoder.decode
+
+    def narrow(target, *rest, **more):
+        if len(target.ids_BT) > 1 and target.ids_BT.shape[1] > 1:
+            raise RuntimeError("out of memory")
+        return decode(target, *rest, **more)
+
+    decoder.decode, running.together = narrow, True
+    for key, one in enumerate(texts):
+        running.add(key, one)
+    assert all_told(running) == truth and not running.together

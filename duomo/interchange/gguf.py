@@ -79,7 +79,7 @@ def read(path: Path) -> Outside:
 
 
 def write(outside: Outside, path: Path, kind: str = "F16") -> None:
-    """One GGUF file, whole or not at all: matrices as F16 or Q8_0 (F16 where rows are no multiple of 32), vectors as F32.
+    """One GGUF file, whole or not at all: matrices as F32, F16 or Q8_0 (F16 where rows are no multiple of 32), vectors as F32.
 
     Raises ValueError for a model that is none of llama.cpp's llama, qwen2 and qwen3, and for a tokenizer that GGUF can not say.
     """
@@ -371,7 +371,7 @@ def _write_tensors(gguf: Any, writer: Any, tensors: Mapping[str, Callable[[], Te
     stored = {}
     for name, made in tensors.items():
         shape = tuple(made().shape)
-        stored[name] = kinds.F32 if len(shape) == 1 else kinds.F16 if shape[-1] % 32 else kinds[kind]
+        stored[name] = kinds.F32 if len(shape) == 1 else kinds.F16 if shape[-1] % 32 and kind != "F32" else kinds[kind]
         bytes_shape = gguf.quant_shape_to_byte_shape(shape, stored[name])
         form = {kinds.F32: np.float32, kinds.F16: np.float16}.get(stored[name], np.uint8)
         writer.add_tensor_info(name, bytes_shape if form is np.uint8 else shape, np.dtype(form), int(np.prod(bytes_shape)), stored[name])

@@ -150,7 +150,7 @@ class Models:
         await self._make_room(offer)
         try:
             served = await asyncio.to_thread(offer.open)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RuntimeError) as error:  # torch says so where a card has no memory
             raise Fault(500, f"model {offer.name!r} can not be opened: {error}", "model", "model_not_readable") from error
         self.held[offer.name] = Held(served, offer.bytes, last=time.monotonic())
 
