@@ -107,6 +107,7 @@ def test_an_engine_that_is_not_there_is_told_in_a_line_and_auto_does_without(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     monkeypatch.setitem(sys.modules, "llama_cpp", None)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     words = ["generate", str(folder / "writer"), BEGINNING, "--json", "--tokens", "12", "--engine"]
     assert main([*words, "torch"]) == 0
     truth = capsys.readouterr().out
@@ -137,6 +138,7 @@ class Made:
 def test_the_sooner_engine_is_taken_where_it_says_the_same(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     run = open_model(folder / "writer")
     for seconds, off, note in ((0.0, 1, "torch answers, they differ"), (0.2, 0, "torch answers")):
         monkeypatch.setattr("duomo.commands.engines.opened", lambda run, int8: Made(run.model, seconds, off))  # noqa: B023

@@ -202,6 +202,8 @@ def test_the_log_holds_no_prompt_and_no_key(port, caplog):
 
 
 def test_metrics_count_by_the_routes_of_the_table(port):
+    assert ask(port, "POST", "/v1/chat/completions", JSON, json.dumps(CHAT))[0] == 200
+    assert ask(port, "GET", "/nowhere")[0] == 401
     told = ask(port, "GET", "/metrics", MINE)[2].decode()
     assert 'duomo_requests_total{route="unknown",status="401"}' in told
     assert 'duomo_queue_waiting{model="small"} 0.0' in told
