@@ -19,6 +19,7 @@ from typing import Any
 
 import peers_gpu as peers
 import torch
+from rows.peers import words
 from torch import Tensor
 
 from duomo.batch import Batch, Layout, Stream, move
@@ -33,7 +34,6 @@ from duomo.objectives.cross_entropy import cross_entropy
 from duomo.recipe import BlockRecipe, ModelRecipe, TrainRecipe
 from duomo.report import Report, save
 from duomo.serve.queue import Queue, Request
-from duomo.tokenizer import Tokenizer
 from duomo.train.loop import loop
 from duomo.train.optimizer import optimizer
 
@@ -254,9 +254,8 @@ def serving(name: str, new: int, streams: tuple[int, ...] = (1, 16, 64)) -> dict
     """Tokens a second of the server's queue, of so many requests at once, and how many of sixteen say what they say alone."""
     recipe, _ = SHAPES[name]
     free()
-    tokenizer = Tokenizer.learn(["the sea and the clock"], 400)
-    tokenizer.inner.add_tokens([f"<{number}>" for number in range(recipe.vocab_size - tokenizer.vocab_size)])  # so that texts tell ids
-    queue = Queue(Speaker(made(recipe, torch.bfloat16).eval(), tokenizer), rows=max(streams), tokens=max(streams) * 512)
+    speaker = Speaker(made(recipe, torch.bfloat16).eval(), words(recipe.vocab_size))  # whose texts tell ids apart
+    queue = Queue(speaker, rows=max(streams), tokens=max(streams) * 512)
     prompts = [tuple(tokens_like(recipe, 1, 128, seed)[0].tolist()) for seed in range(max(streams))]
 
     async def answered(ids: tuple[int, ...]) -> tuple[str, int, float]:

@@ -3,6 +3,7 @@
 import ctypes
 import weakref
 from collections.abc import Sequence
+from functools import cache
 from os.path import commonprefix
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ class Engine:
 
 
 class Borrowed:
-    """A growing target of one row, as `Reader` is one."""
+    """A growing target, as `Reader` is one, but of one row: nothing is selected."""
 
     def __init__(self, engine: Engine, target: Stream):
         self.engine, self.target = engine, target
@@ -93,14 +94,9 @@ class Borrowed:
         """(1, V) of the next token."""
         return self.engine.logits(self.ids)
 
-    def add(self, ids_BT: Tensor, real_BT: Tensor | None = None) -> None:
+    def add(self, ids_BT: Tensor) -> None:
         """Tokens that stand next."""
         self.ids += ids_BT[0].tolist()
-
-    def select(self, rows_B: Tensor) -> None:
-        """Keeps its one row."""
-        if rows_B.tolist() != [0]:
-            raise ValueError("an engine has one row; leave out --engine")
 
 
 def library() -> Any:
@@ -113,7 +109,6 @@ def library() -> Any:
     return llama_cpp
 
 
+@cache  # kept, for llama.cpp calls it for ever
 def _silence(llama_cpp: Any) -> Any:
-    if not hasattr(_silence, "kept"):  # llama.cpp calls it for ever
-        _silence.kept = llama_cpp.llama_log_callback(lambda level, text, data: None)  # type: ignore[attr-defined]
-    return _silence.kept  # type: ignore[attr-defined]
+    return llama_cpp.llama_log_callback(lambda level, text, data: None)
