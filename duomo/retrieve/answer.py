@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from duomo.retrieve.align import READ, Align, read
-from duomo.retrieve.confidence import ACROSS, PHRASE, Calibration, calibration
+from duomo.retrieve.confidence import ACROSS, NAME, NAMED, PHRASE, Calibration, calibration
 from duomo.retrieve.cut import sentences
 from duomo.retrieve.passage import ROW, Passage
 from duomo.retrieve.search import Search, search
@@ -82,7 +82,7 @@ class Reader:
     def answer(self, question: str, top: int = 3) -> Answer:
         """The `top` sentences that answer a question, quoted, or none where the files do not answer it."""
         found = self.find(question)
-        kind = ACROSS if self._across(question, found) else "" if is_question(question) else PHRASE
+        kind = self._kind(question, found)
         longest = max((len(self.shelf.passages[row].whole) for row in found.rows_K[:READ]), default=0)
         judge = calibration(self.shelf.model if self.by_vectors else "", kind, self.align is not None, longest)
         found = self._beside(question, found, judge)
@@ -95,6 +95,14 @@ class Reader:
             return found
         texts = [self.shelf.passages[row].whole for row in found.rows_K[:READ]]
         return read(found, self.align(question, texts), judge.reading)
+
+    def _kind(self, question: str, found: Search) -> str:
+        """By which weights a find is judged."""
+        if self._across(question, found):
+            return ACROSS
+        if not is_question(question):
+            return PHRASE
+        return NAME if found.asked <= NAMED else ""
 
     def _across(self, question: str, found: Search) -> bool:
         """Whether question and find are in scripts that share no word."""

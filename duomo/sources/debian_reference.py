@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from html.parser import HTMLParser
 from pathlib import Path
 
 from duomo.sample import Sample
 from duomo.sources.archive import MB, members
+from duomo.sources.blocks import blocks
 from duomo.sources.pairs import Pair, conversations
 from duomo.sources.source import File, Source
 
@@ -28,8 +28,6 @@ CHINESE = File(
     bytes=1_885_052,
 )
 CHAPTER = re.compile(r"\./usr/share/debian-reference/(ch\d\d|pr01)\.[\w-]+\.html")
-BLOCKS = frozenset("p h1 h2 h3 h4 td th dt dd li".split())
-SKIPPED = frozenset("pre head script style".split())
 COUNT = re.compile(r"\d+(?:\.\d+)*\. ")  # of a section, before its title
 
 
@@ -65,40 +63,8 @@ def _chapters(path: Path) -> dict[str, list[tuple[str, str]]]:
     """Chapter -> its blocks in order: element and text."""
     found = dict[str, list[tuple[str, str]]]()
     for name, stream in members(path, lambda name: CHAPTER.fullmatch(name) is not None, 4 * MB):
-        reader = _Blocks()
-        reader.feed(stream.read().decode("utf-8"))
-        reader.close()
-        chapter = CHAPTER.fullmatch(name)[1]  # type: ignore[index]
-        found[chapter] = [(kind, " ".join("".join(text).split())) for kind, text in reader.blocks]
+        found[CHAPTER.fullmatch(name)[1]] = blocks(stream.read().decode("utf-8"))  # type: ignore[index]
     return found
-
-
-class _Blocks(HTMLParser):
-    """Of each block what stands in itself, without the blocks inside it, and without listings."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.blocks: list[tuple[str, list[str]]] = []
-        self._open: list[int] = []
-        self._skipped = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._skipped += tag in SKIPPED
-        if tag in BLOCKS:
-            self._open.append(len(self.blocks))
-            self.blocks.append((tag, []))
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """An element without content is no block."""
-
-    def handle_endtag(self, tag: str) -> None:
-        self._skipped -= tag in SKIPPED
-        if tag in BLOCKS and self._open:
-            self._open.pop()
-
-    def handle_data(self, data: str) -> None:
-        if self._open and not self._skipped:
-            self.blocks[self._open[-1]][1].append(data)
 
 
 DEBIAN_REFERENCE = Source(

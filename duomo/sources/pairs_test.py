@@ -7,12 +7,14 @@ import zipfile
 import pytest
 
 from duomo.sources.archive_test import deb
+from duomo.sources.debian_faq import DEBIAN_FAQ
 from duomo.sources.debian_reference import CHINESE, DEBIAN_REFERENCE, ENGLISH
 from duomo.sources.homeassistant import HOMEASSISTANT
 from duomo.sources.jupyterlab_zh import FOLDER, JUPYTERLAB_ZH
 from duomo.sources.libreoffice_zh import FOLDER as OFFICE
 from duomo.sources.libreoffice_zh import LIBREOFFICE_ZH
 from duomo.sources.pairs import catalogue, keyless
+from duomo.sources.program_faqs import PROGRAM_FAQS
 
 SAID = {"": "Language: zh", "menu\4_Open": "打开(_O)", "One row\0%1 rows": "%1 行", "Name": "名称", "OK": "OK"}
 HEAD = "<html><head><title>{0}</title></head><body><div><h2>1.2. {0}</h2>"
@@ -108,3 +110,50 @@ def test_a_manual_with_other_blocks_is_refused(tmp_path):
         (tmp_path / name).write_bytes(deb(members))
     with pytest.raises(ValueError, match="ch01 has other blocks than in English"):
         list(DEBIAN_REFERENCE.open({name: tmp_path / name for name in files}))
+
+
+def faq(folder, language, *sections):
+    page = "<h1>Chapter 2. All</h1><div class='toc'><dt>2.1. Where?</dt></div>" + "".join(
+        f"<h2>{number}. <a id='x'></a>{title}</h2>{''.join(f'<p>{text}</p>' for text in texts)}" for number, title, *texts in sections
+    )
+    foot = '<div class="navfooter"><table><tr><td>Next</td></tr></table></div>'
+    place = f"./usr/share/doc/debian/FAQ/{folder}"
+    return {f"{place}all.{language}.html": (page + foot).encode(), f"{place}index.{language}.html": b"<h2>9.9. What?</h2><p>No</p>"}
+
+
+def test_questions_of_a_faq_come_with_the_paragraphs_below_them_where_both_languages_answer(tmp_path):
+    english = faq(
+        "", "en", ("2.1", "Where?", "Here,", "<pre>ls</pre>there."), ("2.2", "A list", "One"), ("2.10", "Why?!", "So"), ("2.9", "Who?", "I")
+    )
+    chinese = faq(
+        "zh-cn/", "zh-cn", ("2.1", "哪里？", "这里，", "那里。"), ("2.2", "列表", "一"), ("2.10", "为什么？！", "因此"), ("2.9", "谁？")
+    )
+    assert opened(DEBIAN_FAQ, tmp_path, english, chinese) == [
+        ("Where?", "Here,\nthere.", "en/2.1"),
+        ("Why?!", "So", "en/2.10"),
+        ("哪里？", "这里，\n那里。", "zh/2.1"),
+        ("为什么？！", "因此", "zh/2.10"),
+    ]
+
+
+def test_questions_of_programs_come_with_the_paragraphs_below_them(tmp_path):
+    long, page = "So it is, for reasons that are told here at some length.", "./usr/share/doc/python3.11/html/faq/{}.html"
+    python = (
+        f"<h3>Contents</h3><li>Why?</li><h2>2 Why?<a>¶</a></h2><p>{long}</p><pre>1</pre><h3>How?</h3><p>Short.</p><h3>All</h3><p>{long}</p>"
+    )
+    r = f"<h3>2.1 What?</h3><p>Next: <a>R</a>, Up: <a>R</a> [<a>Contents</a>]</p><p>{long}</p><h3>2.2 What?</h3><p>Again: {long}</p>"
+    zsh, privoxy = f"<h2>3.1: Where?</h2><p>{long}</p>", f"<h3>1.1. Who?</h3><p>{long}</p><ul><li>A point</li></ul>"
+    found = opened(
+        PROGRAM_FAQS,
+        tmp_path,
+        {page.format("design"): python.encode(), page.format("index"): f"<h2>No?</h2><p>{long}</p>".encode()},
+        {"./usr/share/R/doc/manual/R-FAQ.html": r.encode()},
+        {"./usr/share/doc/zsh-common/html/FAQ03.html": zsh.encode(), "./usr/share/doc/zsh-common/html/FAQ.html": b"<h2>No?</h2>"},
+        {"./usr/share/doc/privoxy/faq/misc.html": privoxy.encode()},
+    )
+    assert found == [
+        ("Why?", long, "python/0"),
+        ("What?", long, "r/0"),
+        ("Where?", long, "zsh/0"),
+        ("Who?", f"{long}\nA point", "privoxy/0"),
+    ]
