@@ -141,7 +141,9 @@ def _recall(rows: Sequence[Any]) -> float:
     return sum(row["found"] for row in rows) / len(rows)
 
 
-def _row(task: str, metric: Metric, rows: Sequence[Any], about: str, simple: Sequence[Any] = (), other: Sequence[Any] = ()) -> ReportRow:
+def _row(
+    task: str, metric: Metric, rows: Sequence[Any], about: str, simple: Sequence[Any] = (), other: Sequence[Any] = ()
+) -> ReportRow:
     groups = [row["title"] for row in rows] if "title" in rows[0] else None
     ((low, high),) = intervals(rows, [metric], groups, 1000, np.random.default_rng(SEED))
     baselines = (Baseline("a simple guess", metric.of(simple)),) if simple else ()

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from shelf import FIRST, MODEL, NDCG, RECALL, RIGHT, Asked, balanced, line, regression, retrieval, shelf_of
-from shelf_questions import SEED, Question
+from shelf_questions import SEED, Question, manuals
 
 from duomo.commands import fetch
 from duomo.commands.models import embedder, open_with_card
@@ -30,11 +30,12 @@ from duomo.report import Report, ReportRow, save
 from duomo.retrieve.confidence import ACROSS, CALIBRATIONS, NAME, NAMED, Calibration
 from duomo.retrieve.search import LOOKS, PLAIN
 from duomo.retrieve.words import SAY_NOTHING, is_chinese, is_question, searcher
-from duomo.sample import Sample
 
 CACHE, OUT = Path("cache"), Path("runs/manuals")
 SHARE = CALIBRATIONS[f"{MODEL}{NAME}"].share
 FOLDS, STRANGERS = 5, 400
+Files = Sequence[tuple[str, str]]  # names and texts
+Asking = Callable[[str, Sequence[Question], str, Files], Asked]  # a name, questions, the index that is asked and its files
 SIDES = ("kept", "refused, its section taken out", "refused, a question of another text")
 Looks = NDArray[np.float64]
 
@@ -112,43 +113,35 @@ def across(manuals: Sequence[Manual]) -> Iterator[tuple[Manual, list[NDArray[np.
     yield from ((one, answers, whole) for one, answers in zip(manuals, made, strict=True))
 
 
-def questions(samples: Sequence[Sample]) -> list[Question]:
-    """A sample's question, for the file of its number."""
-    return [Question(sample.messages[0].text, sample.origin.id.partition("/")[2] if sample.origin else "") for sample in samples]
-
-
-def measured(store: Store, asking: Callable[..., Asked]) -> tuple[list[ReportRow], dict[str, Calibration]]:
+def measured(store: Store, asking: Asking) -> tuple[list[ReportRow], dict[str, Calibration]]:
     """All rows, and what was fitted."""
-    parts = dict[str, list[Sample]]()
-    for source in ("program_faqs", "debian_faq"):
-        for sample in store.open(source):
-            assert sample.origin is not None
-            parts.setdefault(sample.origin.id.partition("/")[0], []).append(sample)
-    tests = {name: parts.pop(name) for name in ("en", "zh")}
-    english = [one for name in parts for one in questions(parts[name])]
+    learned, tests = manuals(store, "program_faqs"), manuals(store, "debian_faq")
     told = {sample.messages[0].text for sample in store.open("hsk")}
-    chinese = [Question(text, "") for text in sorted(told) if is_chinese(text) and is_question(text)]
-    Random(SEED).shuffle(chinese)
-    strangers = {"en": english[:STRANGERS], "zh": chinese[:STRANGERS]}
-    learned = list[Manual]()
-    for name, samples in parts.items():
-        others = [one for other in parts if other != name for one in questions(parts[other])]
-        Random(SEED).shuffle(others)
-        learned.append(manual(asking(name, questions(samples), samples), asking(name, others[: len(samples)], samples)))
-    judge, by_name = fit([one.looks for one in learned], NAMED), CALIBRATIONS[f"{MODEL}{NAME}"]
-    found, fitted = list[ReportRow](), {MODEL: judge}
-    for language in ("en", "zh"):
-        one = manual(asking(f"{language}", questions(tests[language]), tests[language]), asking("", strangers[language], tests[language]))
+    strangers = {"en": [one for _, some in learned.values() for one in some], "zh": [Question(text, "") for text in sorted(told)]}
+    strangers["zh"] = [one for one in strangers["zh"] if is_chinese(one.text) and is_question(one.text)]
+    for some in strangers.values():
+        Random(SEED).shuffle(some)
+
+    def manual_of(name: str, asked: Sequence[Question], of: str, files: Files, strange: Sequence[Question]) -> Manual:
+        return manual(asking(name, asked, of, files), asking("", [Question(one.text, "") for one in strange], of, files))
+
+    programs = list[Manual]()
+    for name, (files, asked) in learned.items():
+        others = [one for one in strangers["en"] if one not in asked]
+        programs.append(manual_of(name, asked, name, files, others[: len(asked)]))
+    judge, by_name = fit([one.looks for one in programs], NAMED), CALIBRATIONS[f"{MODEL}{NAME}"]
+    found, fitted, both = list[ReportRow](), {MODEL: judge}, list[Manual]()
+    for asks, of in (("en", "en"), ("zh", "zh"), ("zh", "en"), ("en", "zh")):
+        name = f"{asks} asks {of}"
+        one = manual_of(name, tests[asks][1], of, tests[of][0], strangers[asks][:STRANGERS])
+        if asks != of:
+            both.append(one)
+            continue
         kept = [answered(side, judge, by_name) for side in one.looks]
         found += rows(one, kept, {"judged as a question by name": [answered(side, by_name) for side in one.looks]})
-    both = []
-    for asks, of in (("zh", "en"), ("en", "zh")):
-        asked = asking(f"{asks} asks {of}", questions(tests[asks]), tests[of])
-        both.append(manual(asked, asking("", strangers[asks], tests[of])))
-    sentences = CALIBRATIONS[f"{MODEL}{ACROSS}"]
     for one, answers, whole in across(both):
         fitted[f"{MODEL}{ACROSS}"] = whole
-        found += rows(one, answers, {"by the weights in the code": [answered(side, sentences) for side in one.looks]})
+        found += rows(one, answers, {})
     return found, fitted
 
 
@@ -161,11 +154,8 @@ def main() -> None:
     words, say, model = searcher(), searcher(SAY_NOTHING), embedder(*open_with_card(MODEL))
     ask_ = embedding(model, "query")
 
-    def asking(name: str, asked: Sequence[Question], samples: Sequence[Sample]) -> Asked:
-        origin = samples[0].origin
-        assert origin is not None
-        files = [(question.file, sample.answer) for question, sample in zip(questions(samples), samples, strict=True)]
-        shelf = shelf_of(f"manual-{origin.id.partition('/')[0]}", files, words, model)
+    def asking(name: str, asked: Sequence[Question], of: str, files: Files) -> Asked:
+        shelf = shelf_of(f"manual-{of}", files, words, model)
         return Asked(name, tuple(asked), shelf, say, ask_([one.text for one in asked]))
 
     found, fitted = measured(Store(CACHE), asking)

@@ -24,16 +24,16 @@ from shelf_questions import SEED, Question, chinese, encyclopedia
 
 from duomo.commands import fetch
 from duomo.commands.models import embedder, open_with_card
-from duomo.commands.shelf import aligning, embedding
+from duomo.commands.shelf import comparing, embedding
 from duomo.commands.show import bars
 from duomo.data.store import Store
 from duomo.evaluate import scoreboard
 from duomo.evaluate.bootstrap import intervals
 from duomo.report import Baseline, Control, Report, ReportRow, save
 from duomo.retrieve import shelf as shelves
-from duomo.retrieve.align import READ, SIGNS, Align, read
 from duomo.retrieve.answer import Reader
-from duomo.retrieve.confidence import ACROSS, ALIGNED, CALIBRATIONS, PHRASE, Calibration
+from duomo.retrieve.compare import READ, Compare, read
+from duomo.retrieve.confidence import ACROSS, CALIBRATIONS, COMPARED, NAME, PHRASE, Calibration
 from duomo.retrieve.cut import MOST, passages, sentences
 from duomo.retrieve.passage import LINE, Section
 from duomo.retrieve.search import LOOKS, PLAIN, Search, fuse, judged, matches
@@ -59,8 +59,8 @@ class Asked:
     shelf: Shelf
     words: Words
     vectors_QD: Scores
-    align: Align | None = None
-    signs: dict[tuple[int, bool], Scores] = field(default_factory=dict, repr=False)  # of questions that were read beside passages
+    compare: Compare | None = None
+    worth: dict[tuple[int, bool], Scores] = field(default_factory=dict, repr=False)  # of passages that were read beside questions
 
     def scores(self, number: int) -> tuple[Scores, Scores]:
         """Words' and vectors' scores of all passages."""
@@ -81,13 +81,13 @@ class Asked:
         return found
 
     def beside(self, number: int, share: float, gone: bool) -> tuple[Search, Scores]:
-        """The same, and the signs of its first passages when they are read beside the question."""
+        """The same, and what its first passages are worth when they are read beside the question."""
         found = self.find(number, share, gone)
-        assert self.align is not None
-        if (number, gone) not in self.signs:
+        assert self.compare is not None
+        if (number, gone) not in self.worth:
             texts = [self.shelf.passages[row].whole for row in found.rows_K[:READ]]
-            self.signs[number, gone] = self.align(self.questions[number].text, texts)
-        return found, self.signs[number, gone]
+            self.worth[number, gone] = self.compare(self.questions[number].text, texts, found.scores_K[: len(texts)])
+        return found, self.worth[number, gone]
 
     @cached_property
     def rows(self) -> Mapping[str, slice]:
@@ -150,10 +150,10 @@ def retrieval(asked: Asked, share: float, about: str, metrics: Sequence[Metric] 
             yield line(f"shelf, {asked.name}: {name}", metric, found[name], about, swapped, baselines=others, **more)
 
 
-def looks(asked: Asked, share: float, reading: Sequence[float] = ()) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def looks(asked: Asked, share: float, reads: bool = False) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """How each find looks, first of answerable questions, then of the same with their file taken out; and which are answerable."""
     asks = [(number, gone) for gone in (False, True) for number in range(len(asked.questions))]
-    finds = [read(*asked.beside(number, share, gone), reading) if reading else asked.find(number, share, gone) for number, gone in asks]
+    finds = [read(*asked.beside(number, share, gone)) if reads else asked.find(number, share, gone) for number, gone in asks]
     return np.array([[getattr(find, look) for look in LOOKS] for find in finds]), np.repeat([True, False], len(asked.questions))
 
 
@@ -166,37 +166,23 @@ def regression(seen: NDArray[np.float64], there: NDArray[np.bool_]) -> tuple[tup
     return tuple((model.coef_[0] / scale).round(3).tolist()), round(float(model.intercept_[0]), 3)
 
 
-def fit(valid: Sequence[Asked], share: float, aligned: bool = False) -> Calibration:
+def fit(valid: Asked, share: float, reads: bool = False) -> Calibration:
     """Logistic regression over how the finds of all validation questions look, and the threshold where kept and refused are alike.
 
     By words alone (share 0) only what is covered counts, for BM25's scale changes with the size of an index, and the threshold keeps
-    99 of 100 answerable questions. `aligned`: with the first passages read beside the question, by weights that are fitted first.
+    99 of 100 answerable questions. `reads`: with the first passages read beside the question.
     """
-    reading = fit_reading(valid, share) if aligned else ()
-    seen, there = (np.concatenate(parts) for parts in zip(*(looks(asked, share, reading) for asked in valid), strict=True))
-    known = LOOKS if aligned else PLAIN if share else ("covered",)
+    seen, there = looks(valid, share, reads)
+    known = LOOKS if reads else PLAIN if share else ("covered",)
     limits = tuple((round(float(low), 4), round(float(high), 4)) for low, high in np.quantile(seen, [0.01, 0.99], axis=0).T)
-    seen = seen.clip(*np.array(limits).T) if aligned else seen * [look in known for look in LOOKS]
+    seen = seen.clip(*np.array(limits).T) if reads else seen * [look in known for look in LOOKS]
     weights, bias = regression(seen, there)
-    fitted = Calibration(weights[: len(LOOKS if aligned else PLAIN)], bias, 0.5, share, "", reading, limits if aligned else ())
-    if aligned:
-        held = [len(passage.whole) for asked in valid for passage in asked.shelf.passages]
-        fitted = replace(fitted, longest=max(held) if max(held) < MOST // 2 else 0)
+    fitted = Calibration(weights[: len(LOOKS if reads else PLAIN)], bias, 0.5, share, "", limits if reads else ())
+    if reads:
+        longest = max(len(passage.whole) for passage in valid.shelf.passages)
+        fitted = replace(fitted, longest=longest if longest < MOST // 2 else 0)
     sure = np.array([fitted.sureness(one) for one in seen])
     return replace(fitted, threshold=round(balanced(sure, there) if share else float(np.quantile(sure[there], 0.01)), 3))
-
-
-def fit_reading(valid: Sequence[Asked], share: float) -> tuple[float, ...]:
-    """The weight of each sign that a passage is the right one, of those that are read beside validation questions."""
-    seen, right = list[list[float]](), list[bool]()
-    for asked in valid:
-        for number, gone in ((number, gone) for number in range(len(asked.questions)) for gone in (False, True)):
-            found, signs_KF = asked.beside(number, share, gone)
-            rows = asked.rows[asked.questions[number].file]
-            seen += [[*signs, score] for signs, score in zip(signs_KF.tolist(), found.scores_K, strict=False)]
-            right += [rows.start <= row < rows.stop for row in found.rows_K[: len(signs_KF)]]
-    assert len(seen[0]) == len(SIGNS)
-    return regression(np.array(seen), np.array(right))[0]
 
 
 def reread(asked: Asked, judge: Calibration, shift: int = 0) -> list[Row]:
@@ -204,7 +190,7 @@ def reread(asked: Asked, judge: Calibration, shift: int = 0) -> list[Row]:
     found = list[Row]()
     for number in range(len(asked.questions)):
         question = asked.questions[(number + shift) % len(asked.questions)]
-        rows = read(*asked.beside(number, judge.share, False), judge.reading).rows_K
+        rows = read(*asked.beside(number, judge.share, False)).rows_K
         files = list(dict.fromkeys(asked.shelf.passages[row].file for row in rows))
         right = asked.shelf.passages[asked.rows[question.file].start].file
         found.append({"rank": files.index(right) if right in files else 99})
@@ -223,7 +209,7 @@ def refusal(valid: Asked, test: Asked, calibration: Calibration, plain: Calibrat
 
     `plain`: the judge that reads no passage beside the question, to compare with.
     """
-    (known, known_there), (seen, there) = (looks(asked, calibration.share, calibration.reading) for asked in (valid, test))
+    (known, known_there), (seen, there) = (looks(asked, calibration.share, calibration.reads) for asked in (valid, test))
     kept = np.array([calibration.sureness(one) >= calibration.threshold for one in seen])
     alone = {f"{look} alone": seen[:, n] >= balanced(known[:, n], known_there) for n, look in enumerate(LOOKS) if seen[:, n].any()}
     if plain is not None:
@@ -270,6 +256,11 @@ def quoting(asked: Asked, reader: Reader) -> Iterator[ReportRow]:
     lead, none = {"lead sentence": metric.of(leads)}, Control(0.0, count, "no passage")
     yield line("shelf, quote from the right article", metric, right, about, wrong, baselines=lead, ablations=(none,))
     yield line("shelf, quote from all articles", metric, whole, about, baselines={"lead sentence of the right one": metric.of(leads)})
+
+
+def articles(store: Store) -> Iterator[tuple[str, str]]:
+    """Title and text of every article."""
+    return ((json.loads(sample.answer)["title"], sample.messages[0].text) for sample in store.open("wiki"))
 
 
 def shelf_of(name: str, texts: Iterable[tuple[str, str]], words: Words, model: Embedder) -> Shelf:
@@ -336,30 +327,29 @@ def main() -> None:
     store, words, asking, model = Store(CACHE), searcher(), searcher(SAY_NOTHING), embedder(*open_with_card(MODEL))
     ask_, embed = embedding(model, "query"), embedding(model, "passage")
 
-    align = aligning(model, most=20_000)
+    compare = comparing(model, most=20_000)
 
     def asked(name: str, questions: Sequence[Question], shelf: Shelf) -> Asked:
-        return Asked(name, tuple(questions), shelf, asking, ask_([one.text for one in questions]), align)
+        return Asked(name, tuple(questions), shelf, asking, ask_([one.text for one in questions]), compare)
 
-    wiki = shelf_of("wiki", ((json.loads(s.answer)["title"], s.messages[0].text) for s in store.open("wiki")), words, model)
+    wiki = shelf_of("wiki", articles(store), words, model)
     valid, test = (
         [asked(name, found, wiki) for name, found in zip(("titles", "descriptions"), encyclopedia(store, split), strict=True)]
         for split in ("train", "test")
     )
-    english, *drawn = chinese(store)
+    english, *drawn, _ = chinese(store)
     hsk = shelf_of("hsk", english, words, model)
     zh_valid, zh_test = (asked("Chinese asks English", questions, hsk) for questions in drawn)
     share, reached = chosen(valid)
-    kinds = ("", PHRASE)
-    fitted = {f"{MODEL}{ACROSS}": fit([zh_valid], share)}
-    fitted |= {name + kinds[n]: fit([valid[n]], counts) for n in (0, 1) for name, counts in ((MODEL, share), ("", 0.0))}
-    read_beside = {f"{MODEL}{PHRASE}": fit([valid[1]], share, True), f"{MODEL}{ACROSS}": fit([zh_valid], share, True)}
+    fitted = {f"{MODEL}{ACROSS}": fit(zh_valid, share), f"{MODEL}{NAME}": fit(valid[0], share), f"{MODEL}{PHRASE}": fit(valid[1], share)}
+    fitted |= {"": fit(valid[0], 0.0), PHRASE: fit(valid[1], 0.0)}
+    read_beside = {f"{MODEL}{PHRASE}": fit(valid[1], share, True), f"{MODEL}{ACROSS}": fit(zh_valid, share, True)}
     reader = Reader(wiki, asking, ask_, embed)
     rows = [
         *retrieval(test[1], share, "of 10,033 articles, how often the one that fits a description is found"),
         *retrieval(test[0], share, "of 10,033 articles, how often the one that a question names is found"),
         *retrieval(zh_test, share, "of all English sentences, how often the translation of a Chinese one is found", (RECALL, FIRST)),
-        *(row for n, name in ((0, MODEL), (0, ""), (1, "")) for row in refusal(valid[n], test[n], fitted[name + kinds[n]])),
+        *(row for n, name in ((0, f"{MODEL}{NAME}"), (0, ""), (1, PHRASE)) for row in refusal(valid[n], test[n], fitted[name])),
         *beside(valid[1], test[1], read_beside[f"{MODEL}{PHRASE}"], fitted[f"{MODEL}{PHRASE}"]),
         *beside(zh_valid, zh_test, read_beside[f"{MODEL}{ACROSS}"], fitted[f"{MODEL}{ACROSS}"]),
         *quoting(test[0], reader),
@@ -369,7 +359,7 @@ def main() -> None:
         "fitted on validation": {name: asdict(one) for name, one in fitted.items()},
         "fitted, read beside": {name: asdict(one) for name, one in read_beside.items()},
         "in the code": {name: asdict(one) for name, one in CALIBRATIONS.items()},
-        "in the code, read beside": {name: asdict(one) for name, one in ALIGNED.items()},
+        "in the code, read beside": {name: asdict(one) for name, one in COMPARED.items()},
         "time": times(test[0], reader),
         "bm25s": peer(test[1]),
         "passages": {"wiki": len(wiki.passages), "hsk": len(hsk.passages)},

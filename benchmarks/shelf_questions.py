@@ -1,4 +1,4 @@
-"""What `shelf.py` asks: titles and descriptions of encyclopedia articles, and Chinese sentences for their English translation."""
+"""What is asked of a shelf: titles and descriptions of articles, Chinese sentences for their translation, real questions to manuals."""
 
 import json
 from collections import Counter
@@ -23,7 +23,7 @@ class Question:
     truth: str = ""
 
 
-def encyclopedia(store: Store, split: Split) -> tuple[list[Question], list[Question]]:
+def encyclopedia(store: Store, split: Split, most: int | None = ASKED) -> tuple[list[Question], list[Question]]:
     """Questions by title and by description, one of each for an article; descriptions that stand once and name no word of the title."""
     told = [json.loads(sample.answer)["description"] for sample in store.open("wiki")]
     counts = Counter(told)
@@ -33,13 +33,26 @@ def encyclopedia(store: Store, split: Split) -> tuple[list[Question], list[Quest
     words = searcher(SAY_NOTHING)
     apart = [one for one in here if not {word for word in words(one.title) if len(word) > 2} & set(words(one.description))]
     free = [Question(one.description, one.title, one.description) for one in apart]
-    return titles[:ASKED], free[:ASKED]
+    return titles[:most], free[:most]
 
 
-def chinese(store: Store) -> tuple[list[tuple[str, str]], list[Question], list[Question]]:
-    """English sentences as files, and Chinese ones that ask for their translation, to choose by and to test; each stands once."""
+def chinese(store: Store) -> tuple[list[tuple[str, str]], list[Question], list[Question], list[Question]]:
+    """English sentences as files, and Chinese ones that ask for their translation, to fit by, to test, to learn from; each stands once."""
     pairs = [(sample.messages[0].text, sample.answer, sample.origin.id) for sample in store.open("hsk")]
     counts = [Counter(pair[side] for pair in pairs) for side in (0, 1)]
     kept = [pair for pair in pairs if counts[0][pair[0]] == counts[1][pair[1]] == 1]
     drawn = [Question(asked, name) for asked, _, name in Random(SEED).sample(kept, 2 * ASKED)]
-    return [(name, text) for _, text, name in kept], drawn[:ASKED], drawn[ASKED:]
+    known = {question.file for question in drawn}
+    others = [Question(asked, name) for asked, _, name in kept if name not in known]
+    return [(name, text) for _, text, name in kept], drawn[:ASKED], drawn[ASKED:], others
+
+
+def manuals(store: Store, source: str) -> dict[str, tuple[list[tuple[str, str]], list[Question]]]:
+    """The sections of FAQs as files, without their titles, and these as questions; by program or language."""
+    made = dict[str, tuple[list[tuple[str, str]], list[Question]]]()
+    for sample in store.open(source):
+        name, _, number = sample.origin.id.partition("/")
+        files, questions = made.setdefault(name, ([], []))
+        files.append((number, sample.answer))
+        questions.append(Question(sample.messages[0].text, number))
+    return made

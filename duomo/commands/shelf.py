@@ -17,8 +17,8 @@ from duomo.commands.models import embedder, open_with_card
 from duomo.commands.resolve import nearest, place_of
 from duomo.commands.show import bars
 from duomo.report import Report
-from duomo.retrieve.align import Align, signs
 from duomo.retrieve.answer import Answer, Quote, Reader
+from duomo.retrieve.compare import Compare, comparer
 from duomo.retrieve.cut import passages
 from duomo.retrieve.memory import Memory
 from duomo.retrieve.passage import Passage, Section
@@ -98,7 +98,7 @@ def open_shelf(place: str | Path) -> Reader:
     shelf = load(_place(place))
     if shelf.model and shelf.complete and place_of(shelf.model) is not None:
         model = embedder(*open_with_card(shelf.model))
-        return Reader(shelf, searcher(SAY_NOTHING), *reading(model), aligning(model))
+        return Reader(shelf, searcher(SAY_NOTHING), *reading(model), comparing(model))
     if shelf.model and shelf.complete:
         print(f"note: {shelf.model} is not here, so words alone are compared; `duomo fetch {shelf.model}` gets it", file=sys.stderr)
     return Reader(shelf, searcher(SAY_NOTHING))
@@ -198,7 +198,7 @@ def embedding(model: Embedder, kind: str, progress: Callable[[int], None] = lamb
     return embed
 
 
-def aligning(model: Embedder, most: int = REMEMBERED) -> Align:
+def comparing(model: Embedder, most: int = REMEMBERED) -> Compare:
     """What reads a question beside passages, by their tokens' vectors; those of the newest `most` passages are remembered."""
 
     def tokens(text: str, kind: str) -> NDArray[np.float16]:
@@ -207,11 +207,11 @@ def aligning(model: Embedder, most: int = REMEMBERED) -> Align:
 
     passage = lru_cache(most)(lambda text: tokens(text, "passage"))
 
-    def align(question: str, texts: Sequence[str]) -> NDArray[np.float32]:
+    def compare(question: str, texts: Sequence[str], scores: Sequence[float]) -> NDArray[np.float32]:
         asked_QD = tokens(question, "query").astype(np.float32)
-        return np.array([signs(asked_QD, passage(text).astype(np.float32)) for text in texts], np.float32)
+        return comparer().worth(asked_QD, [passage(text).astype(np.float32) for text in texts], scores)
 
-    return align
+    return compare
 
 
 def reading(model: Embedder) -> tuple[Memory, Memory]:

@@ -9,8 +9,9 @@ from duomo.cli import main
 from duomo.commands import shelf as command
 from duomo.commands.embed_test import encoder  # noqa: F401  a small encoder as a fixture
 from duomo.commands.models import embedder, open_with_card
-from duomo.commands.shelf import aligning, embedding, index, open_shelf
-from duomo.retrieve.align import SIGNS
+from duomo.commands.shelf import comparing, embedding, index, open_shelf
+from duomo.retrieve.compare import Comparer
+from duomo.retrieve.compare_test import weights
 from duomo.retrieve.shelf import load
 
 NEEDS = [pytest.importorskip(name) for name in ("jieba", "snowballstemmer")]
@@ -128,12 +129,13 @@ def test_a_text_of_an_unknown_language_gets_no_vector(encoder):  # noqa: F811
 
 def test_a_passage_is_read_beside_a_question_once(encoder, monkeypatch):  # noqa: F811
     model, read = embedder(*open_with_card(encoder)), []
-    align = aligning(model)
-    tokens = type(model).tokens
+    monkeypatch.setattr(command, "comparer", lambda: Comparer(weights(model.model.recipe.block.dim)))
+    compare, tokens = comparing(model), type(model).tokens
     monkeypatch.setattr(type(model), "tokens", lambda self, text, kind: read.append(text) or tokens(self, text, kind))
-    first = align("the cat", ["the cat sat on the mat.", "the dog"])
-    assert first.shape == (2, len(SIGNS) - 1) and first[0, 0] > first[1, 0]
-    assert np.array_equal(align("the cat", ["the dog", "زيت"])[0], first[1]) and read.count("the dog") == 1 and "زيت" not in read
+    first = compare("the cat", ["the cat sat on the mat.", "the dog"], [0.8, 0.8])
+    assert first.shape == (2,) and first[0] != first[1]
+    again = compare("the cat", ["the dog", "زيت"], [0.8, 0.8])
+    assert again[0] == pytest.approx(first[1]) and read.count("the dog") == 1 and "زيت" not in read
 
 
 def test_stopped_vectors_are_kept(folder, encoder, monkeypatch):  # noqa: F811

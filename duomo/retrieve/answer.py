@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from duomo.retrieve.align import READ, Align, read
+from duomo.retrieve.compare import READ, Compare, read
 from duomo.retrieve.confidence import ACROSS, NAME, NAMED, PHRASE, Calibration, calibration
 from duomo.retrieve.cut import sentences
 from duomo.retrieve.passage import ROW, Passage
@@ -53,14 +53,14 @@ class Answer:
 class Reader:
     """An index with what reads questions: `words`; where it has vectors, `ask` and `embed`, which give questions and sentences theirs.
 
-    `align`: reads a question beside passages, where the weights of what it sees are known for this model.
+    `compare`: reads a question beside passages, where that was learned for this model.
     """
 
     shelf: Shelf
     words: Words
     ask: Embed | None = None
     embed: Embed | None = None
-    align: Align | None = None
+    compare: Compare | None = None
 
     @property
     def by_vectors(self) -> bool:
@@ -84,17 +84,17 @@ class Reader:
         found = self.find(question)
         kind = self._kind(question, found)
         longest = max((len(self.shelf.passages[row].whole) for row in found.rows_K[:READ]), default=0)
-        judge = calibration(self.shelf.model if self.by_vectors else "", kind, self.align is not None, longest)
+        judge = calibration(self.shelf.model if self.by_vectors else "", kind, self.compare is not None, longest)
         found = self._beside(question, found, judge)
         sure, quotes = judge.confidence(found), tuple(self.quotes(question, found)[:top])
         return Answer(question, quotes if sure >= judge.threshold else (), sure, quotes)
 
     def _beside(self, question: str, found: Search, judge: Calibration) -> Search:
         """The find after its first passages were read beside the question, where the judge weighs what that shows."""
-        if self.align is None or not judge.reading or not found.rows_K:
+        if self.compare is None or not judge.reads or not found.rows_K:
             return found
         texts = [self.shelf.passages[row].whole for row in found.rows_K[:READ]]
-        return read(found, self.align(question, texts), judge.reading)
+        return read(found, self.compare(question, texts, found.scores_K[: len(texts)]))
 
     def _kind(self, question: str, found: Search) -> str:
         """By which weights a find is judged."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from duomo.retrieve.search import LOOKS, Search
+from duomo.retrieve.search import LOOKS, PLAIN, Search
 
 
 @dataclass(frozen=True)
@@ -12,9 +12,9 @@ class Calibration:
     """Weights of how a find looks, fitted on a validation split by `benchmarks/shelf.py`; a find below `threshold` is no answer.
 
     `weights`: of the first of LOOKS, or of each. `share`: how much vectors count in the search, chosen on the same split. `origin`: where
-    all come from. `reading`: of each of `align.SIGNS`, where passages are read beside the question. `limits`: the lowest and the highest
-    of each look that were seen there but for one in a hundred on either side; a look beyond counts as these. `longest`: characters of
-    a passage that was read there; beside longer ones these weights say nothing. 0: any.
+    all come from. `limits`: the lowest and the highest of each look that were seen there but for one in a hundred on either side; a
+    look beyond counts as these. `longest`: characters of a passage that was read there; beside longer ones these weights say nothing.
+    0: any.
     """
 
     weights: tuple[float, ...]
@@ -22,9 +22,13 @@ class Calibration:
     threshold: float
     share: float
     origin: str = ""
-    reading: tuple[float, ...] = ()
     limits: tuple[tuple[float, float], ...] = ()
     longest: int = 0
+
+    @property
+    def reads(self) -> bool:
+        """Whether it weighs what comes of reading passages beside the question (`compare.py`)."""
+        return len(self.weights) > len(PLAIN)
 
     def sureness(self, looks: Sequence[float]) -> float:
         """0 to 1."""
@@ -41,25 +45,28 @@ ACROSS = " across languages"
 PHRASE = " of phrases"  # descriptions without a question: many passages may fit one, so less is known of a find
 NAME = " by name"  # questions that hold little but the name of what they ask for: a passage has it or has it not
 NAMED = 2  # words of such a question, at most, those that only ask left out
+MANUALS = (
+    "fitted on {} to manuals whose sections lie without their titles, their section there or taken out, and on questions to other texts"
+)
 HERE = "fitted on 1,000 {} over 10,479 passages of encyclopedia introductions, their article there or taken out"
 CALIBRATIONS: Mapping[str, Calibration] = {  # by the model of the vectors; "": words alone
+    "e5": Calibration((31.785, 56.132, 1.383, -0.284), -30.485, 0.181, 0.9, MANUALS.format("394 questions")),
     f"e5{NAME}": Calibration((27.42, 99.016, 1.712, 4.036), -32.49, 0.505, 0.9, HERE.format("questions by title")),
     f"e5{PHRASE}": Calibration((-4.857, 26.229, 3.275, -2.025), 2.271, 0.487, 0.9, HERE.format("descriptions")),
-    f"e5{ACROSS}": Calibration((11.33, 83.602, 0.0, 0.0), -11.89, 0.447, 0.9, "fitted on 1,000 Chinese sentences over 4,202 English ones"),
+    f"e5{ACROSS}": Calibration((36.224, 26.702, 2.509, -2.396), -31.654, 0.173, 0.9, MANUALS.format("242 questions in another language")),
     # Words alone tell little: what holds fewer of the question's words than 99 of 100 right finds do is refused, and no more.
     "": Calibration((0.0, 0.0, 6.55, 0.0), -6.09, 0.107, 0.0, HERE.format("questions by title")),
     PHRASE: Calibration((0.0, 0.0, 2.536, 0.0), -1.805, 0.258, 0.0, HERE.format("descriptions")),
 }
 
 
-ALIGNED: Mapping[str, Calibration] = {  # where the first passages are read beside the question, too
+COMPARED: Mapping[str, Calibration] = {  # where the first passages are read beside the question, too
     f"e5{PHRASE}": Calibration(
         (7.019, -8.514, 1.04, 0.095, -14.788, -0.021, 0.011, 0.099, 0.052, 0.361, 0.204),
         bias=-5.495,
         threshold=0.463,
         share=0.9,
         origin=HERE.format("descriptions"),
-        reading=(5.256, 2.801, -1.716, -1.641, 5.556, -1.125, 6.281, 3.715, -1.446, -1.083, 2.939, -0.948, -1.109, -2.78, -0.351, 29.137),
         limits=(
             *((0.8376, 0.9211), (0.0058, 0.0638), (0.145, 1.0), (0.1586, 0.7364), (0.8252, 0.9071), (2.0, 9.0), (7.9301, 43.3932)),
             *((33.4826, 39.7629), (0.0104, 4.7329), (0.2276, 5.3841), (32.8482, 39.7391)),
@@ -71,7 +78,6 @@ ALIGNED: Mapping[str, Calibration] = {  # where the first passages are read besi
         threshold=0.465,
         share=0.9,
         origin="fitted on 1,000 Chinese sentences over 4,202 English ones, their translation there or taken out",
-        reading=(-15.679, -7.933, -1.987, 1.475, 36.476, 7.721, 22.133, 2.512, -0.529, 6.576, 3.036, -1.005, 1.637, 0.129, -15.778, 36.735),
         limits=(
             *((0.8307, 0.9269), (0.0041, 0.0685), (0.0, 0.0), (0.0, 0.0), (0.8618, 0.9657), (1.0, 7.0), (9.0367, 63.2569)),
             *((46.5833, 61.8113), (0.0163, 10.1927), (0.3636, 11.7721), (45.6825, 61.8113)),
@@ -81,14 +87,14 @@ ALIGNED: Mapping[str, Calibration] = {  # where the first passages are read besi
 }
 
 
-def calibration(model: str, kind: str = "", aligned: bool = False, longest: int = 0) -> Calibration:
+def calibration(model: str, kind: str = "", compared: bool = False, longest: int = 0) -> Calibration:
     """How finds by this model's vectors are judged, an unknown one's as e5's; "": by words alone.
 
     `kind`: ACROSS of texts in another script, PHRASE of words that ask no question, NAME of a question that holds a name and little
-    else. Words alone never find across scripts. `aligned`: whether passages can be read beside the question; a question needs it not.
+    else. Words alone never find across scripts. `compared`: whether passages can be read beside the question; a question needs it not.
     `longest`: characters of those that would be.
     """
-    if aligned and (judge := ALIGNED.get(model + kind)) is not None and (not judge.longest or longest <= judge.longest):
+    if compared and (judge := COMPARED.get(model + kind)) is not None and (not judge.longest or longest <= judge.longest):
         return judge
     known = model if model in CALIBRATIONS else "e5"
     return CALIBRATIONS.get(known + kind, CALIBRATIONS[known])

@@ -22,7 +22,7 @@ class Search:
     `cosine`: of the best passage by vectors; `apart`: by how much it is nearer than the next ten are; `covered`: the share of the
     question's words, by what they tell, that the best passage holds; `matched`: BM25 of the best by words, as a share of the most;
     `crowded`: how near the best passage's own next ten are to it; `asked`: the question's words, and `told` how much these tell. Of the
-    first passages as `align` reads them: `read`: what the best is worth, `lead`: how much more than the second, `above`: than all
+    first passages as `compare` reads them: `read`: what the best is worth, `lead`: how much more than the second, `above`: than all
     others, `first`: what the one is worth that was found first.
     """
 
