@@ -61,6 +61,7 @@ watch: .venv/demo.stamp
 
 shelf: .venv/demo.stamp
 	OMP_NUM_THREADS=2 $(BIN)/python benchmarks/shelf.py --threads 2
+	OMP_NUM_THREADS=2 $(BIN)/python benchmarks/manuals.py --threads 2
 
 transcribe: .venv/demo.stamp
 	$(BIN)/python benchmarks/transcribe.py

@@ -2,9 +2,10 @@
 
     python benchmarks/comparing.py [--threads 2] [--to duomo/retrieve/compare.npz]
 
-From descriptions of encyclopedia articles, Chinese sentences with their translations, and questions to four manuals, each once with what
-answers it and once without; none of them is asked by `shelf.py` or `manuals.py`, neither to fit by nor to test, but for the questions
-to the four manuals. Half an hour on 2 cores, most of it to read 10,479 passages once.
+From descriptions of encyclopedia articles, Chinese sentences with their translations (each twice), and questions to four manuals: once with
+what answers, once without, and of the manuals' every third beside the other three manuals. `shelf.py` asks none of these descriptions and
+sentences, neither to fit by nor to test. Articles and sentences that it asks for do appear as wrong answers to others, but for the
+sentences of its test; which can only make them seem worth less. A quarter of an hour, most of it to read 10,479 passages once.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from duomo.commands.models import embedder, open_with_card
 from duomo.commands.shelf import embedding
 from duomo.commands.show import bars
 from duomo.data.store import Store
-from duomo.retrieve.compare import READ, SCALE, USUAL, WEIGHTS
+from duomo.retrieve.compare import READ, WEIGHTS, context
 from duomo.retrieve.words import SAY_NOTHING, searcher
 from duomo.vectors import Embedder
 
@@ -93,12 +94,6 @@ class Network(nn.Module):
         return {name: value.detach().numpy().astype(np.float16) for name, value in (held | {"sharp": self.sharp}).items()}
 
 
-def context(scores: Sequence[float]) -> NDArray[np.float32]:
-    """(K, 2): what the network sees of the passages' scores."""
-    known_K = np.array(scores, np.float32)
-    return np.stack([(known_K - USUAL) * SCALE, (known_K - known_K.mean()) * 2 * SCALE], -1)
-
-
 def padded(rows: Sequence[NDArray[np.float16]]) -> tuple[Tensor, Tensor]:
     """(N, T, D) and where it holds something (N, T)."""
     longest = max(map(len, rows))
@@ -111,12 +106,12 @@ def padded(rows: Sequence[NDArray[np.float16]]) -> tuple[Tensor, Tensor]:
 def learn(items: Sequence[Item], epochs: float, seed: int, told: Callable[[int, int, float], None]) -> Network:
     """The network that tells best which passage answers, or that none does: cross-entropy over K passages and none, which is worth 0."""
     torch.manual_seed(seed)
-    network, order, shown = Network(), random.Random(seed), list(items)
+    network, chance, shown = Network(items[0].asked_QD.shape[1]), random.Random(seed), list(items)
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
     steps, step, mean = int(epochs * len(items) / BATCH), 0, 0.0
     while step < steps:
-        order.shuffle(shown)
-        for batch in batches(shown, order):
+        chance.shuffle(shown)
+        for batch in batches(shown, chance):
             for group in optimizer.param_groups:
                 group["lr"] = RATE * min(1.0, step / WARM) * (1 - step / steps)
             worth, losses = network.worth(batch), list[Tensor]()
@@ -135,17 +130,17 @@ def learn(items: Sequence[Item], epochs: float, seed: int, told: Callable[[int, 
     return network.eval()
 
 
-def batches(items: Sequence[Item], order: random.Random) -> list[list[Item]]:
+def batches(items: Sequence[Item], chance: random.Random) -> list[list[Item]]:
     """Questions with passages of like length together, so that little is padding."""
     made = list[list[Item]]()
     for first in range(0, len(items), BATCH * ALIKE):
         alike = sorted(items[first : first + BATCH * ALIKE], key=lambda item: max(map(len, item.passages)))
         made += (alike[at : at + BATCH] for at in range(0, len(alike), BATCH))
-    order.shuffle(made)
+    chance.shuffle(made)
     return made
 
 
-def items(asked: Asked, tokens: Tokens, gones: Sequence[bool] = (False, True), banned: Sequence[str] = ()) -> Iterator[Item]:
+def found(asked: Asked, tokens: Tokens, gones: Sequence[bool] = (False, True), banned: Sequence[str] = ()) -> Iterator[Item]:
     """Each question with what is found for it: once as it is, once with its file taken out. `banned`: files that are never found."""
     away = np.zeros(len(asked.shelf.passages), bool)
     for file in banned:
@@ -185,11 +180,11 @@ def gathered(store: Store, model: Embedder) -> list[Item]:
                 shown.advance(task)
             return taken
 
-        made += take(items(wiki, tokens)) + 2 * take(items(translated, tokens, banned=[one.file for one in tests]))
+        made += take(found(wiki, tokens)) + 2 * take(found(translated, tokens, banned=[one.file for one in tests]))
         for name, (files, questions) in faqs.items():
-            made += take(items(asked(f"manual-{name}", files, questions), tokens))
+            made += take(found(asked(f"manual-{name}", files, questions), tokens))
             strange = [Question(one.text, "") for other, (_, some) in faqs.items() if other != name for one in some[::3]]
-            made += take(items(asked(f"manual-{name}", files, strange), tokens, (False,)))
+            made += take(found(asked(f"manual-{name}", files, strange), tokens, (False,)))
     return made
 
 

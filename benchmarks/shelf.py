@@ -33,7 +33,7 @@ from duomo.report import Baseline, Control, Report, ReportRow, save
 from duomo.retrieve import shelf as shelves
 from duomo.retrieve.answer import Reader
 from duomo.retrieve.compare import READ, Compare, read
-from duomo.retrieve.confidence import ACROSS, CALIBRATIONS, COMPARED, NAME, PHRASE, Calibration
+from duomo.retrieve.confidence import ACROSS, CALIBRATIONS, COMPARED, NAME, NAMED, PHRASE, Calibration
 from duomo.retrieve.cut import MOST, passages, sentences
 from duomo.retrieve.passage import LINE, Section
 from duomo.retrieve.search import LOOKS, PLAIN, Search, fuse, judged, matches
@@ -204,13 +204,16 @@ def balanced(sure: NDArray[np.float64], there: NDArray[np.bool_]) -> float:
     return float(thresholds[int(np.argmax(worst))])
 
 
-def refusal(valid: Asked, test: Asked, calibration: Calibration, plain: Calibration | None = None) -> Iterator[ReportRow]:
+def refusal(
+    valid: Asked, test: Asked, calibration: Calibration, plain: Calibration | None = None, wordy: Calibration | None = None
+) -> Iterator[ReportRow]:
     """Of questions whose file was taken out, how many are refused; of the others, how many are answered. Against each look alone.
 
-    `plain`: the judge that reads no passage beside the question, to compare with.
+    `plain`: the judge that reads no passage beside the question, to compare with. `wordy`: that of questions of more words than a name.
     """
     (known, known_there), (seen, there) = (looks(asked, calibration.share, calibration.reads) for asked in (valid, test))
-    kept = np.array([calibration.sureness(one) >= calibration.threshold for one in seen])
+    judges = [wordy if wordy and one[LOOKS.index("asked")] > NAMED else calibration for one in seen]
+    kept = np.array([judge.sureness(one) >= judge.threshold for judge, one in zip(judges, seen, strict=True)])
     alone = {f"{look} alone": seen[:, n] >= balanced(known[:, n], known_there) for n, look in enumerate(LOOKS) if seen[:, n].any()}
     if plain is not None:
         alone["no passage is read beside the question"] = np.array([plain.sureness(one) >= plain.threshold for one in seen])
@@ -349,7 +352,8 @@ def main() -> None:
         *retrieval(test[1], share, "of 10,033 articles, how often the one that fits a description is found"),
         *retrieval(test[0], share, "of 10,033 articles, how often the one that a question names is found"),
         *retrieval(zh_test, share, "of all English sentences, how often the translation of a Chinese one is found", (RECALL, FIRST)),
-        *(row for n, name in ((0, f"{MODEL}{NAME}"), (0, ""), (1, PHRASE)) for row in refusal(valid[n], test[n], fitted[name])),
+        *refusal(valid[0], test[0], fitted[f"{MODEL}{NAME}"], wordy=CALIBRATIONS[MODEL]),
+        *(row for n, name in ((0, ""), (1, PHRASE)) for row in refusal(valid[n], test[n], fitted[name])),
         *beside(valid[1], test[1], read_beside[f"{MODEL}{PHRASE}"], fitted[f"{MODEL}{PHRASE}"]),
         *beside(zh_valid, zh_test, read_beside[f"{MODEL}{ACROSS}"], fitted[f"{MODEL}{ACROSS}"]),
         *quoting(test[0], reader),

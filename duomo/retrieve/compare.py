@@ -26,7 +26,7 @@ Compare = Callable[[str, Sequence[str], Sequence[float]], Vectors]  # a question
 
 @dataclass(frozen=True)
 class Comparer:
-    """The network: `shape` says what each of its weights must be.
+    """The network, by its weights; each has a bias of its own.
 
     project (E, D): of a token, before two are compared; sharp: how much attention prefers the nearest; meet (H, 3E + 2): a token and what
     it found; judge, last: all that was pooled, to one number.
@@ -38,8 +38,7 @@ class Comparer:
         """(K,): how much each passage (P, D) seems to answer, in nats; tokens are of length 1, scores those of the search."""
         if not passages:
             return np.zeros(0, np.float32)
-        known_K = np.array(scores, np.float32)
-        context_K2 = np.stack([(known_K - USUAL) * SCALE, (known_K - known_K.mean()) * 2 * SCALE], -1)
+        context_K2 = context(scores)
         return np.array([self._one(asked_QD, passage_PD, two) for passage_PD, two in zip(passages, context_K2, strict=True)], np.float32)
 
     def _one(self, asked_QD: Vectors, passage_PD: Vectors, context_2: Vectors) -> float:
@@ -62,6 +61,12 @@ class Comparer:
     def _linear(self, name: str, seen: Vectors) -> Vectors:
         made: Vectors = seen @ self.weights[name].T + self.weights[f"{name} bias"]
         return made
+
+
+def context(scores: Sequence[float]) -> Vectors:
+    """(K, 2): what the network sees of the passages' scores."""
+    known_K = np.array(scores, np.float32)
+    return np.stack([(known_K - USUAL) * SCALE, (known_K - known_K.mean()) * 2 * SCALE], -1)
 
 
 @cache

@@ -9,7 +9,7 @@ from duomo.retrieve.search import LOOKS, PLAIN, Search
 
 @dataclass(frozen=True)
 class Calibration:
-    """Weights of how a find looks, fitted on a validation split by `benchmarks/shelf.py`; a find below `threshold` is no answer.
+    """Weights of how a find looks, fitted on a validation split by `benchmarks/shelf.py` and `manuals.py`; below `threshold` is no answer.
 
     `weights`: of the first of LOOKS, or of each. `share`: how much vectors count in the search, chosen on the same split. `origin`: where
     all come from. `limits`: the lowest and the highest of each look that were seen there but for one in a hundred on either side; a
@@ -50,7 +50,7 @@ MANUALS = (
 )
 HERE = "fitted on 1,000 {} over 10,479 passages of encyclopedia introductions, their article there or taken out"
 CALIBRATIONS: Mapping[str, Calibration] = {  # by the model of the vectors; "": words alone
-    "e5": Calibration((31.785, 56.132, 1.383, -0.284), -30.485, 0.181, 0.9, MANUALS.format("394 questions")),
+    "e5": Calibration((31.785, 56.132, 1.383, -0.284), -30.485, 0.181, 0.9, MANUALS.format("352 questions")),
     f"e5{NAME}": Calibration((27.42, 99.016, 1.712, 4.036), -32.49, 0.505, 0.9, HERE.format("questions by title")),
     f"e5{PHRASE}": Calibration((-4.857, 26.229, 3.275, -2.025), 2.271, 0.487, 0.9, HERE.format("descriptions")),
     f"e5{ACROSS}": Calibration((36.224, 26.702, 2.509, -2.396), -31.654, 0.173, 0.9, MANUALS.format("242 questions in another language")),
@@ -91,8 +91,8 @@ def calibration(model: str, kind: str = "", compared: bool = False, longest: int
     """How finds by this model's vectors are judged, an unknown one's as e5's; "": by words alone.
 
     `kind`: ACROSS of texts in another script, PHRASE of words that ask no question, NAME of a question that holds a name and little
-    else. Words alone never find across scripts. `compared`: whether passages can be read beside the question; a question needs it not.
-    `longest`: characters of those that would be.
+    else. Words alone never find across scripts. `compared`: whether passages can be read beside the question, as phrases and
+    questions in another script want. `longest`: characters of those that would be.
     """
     if compared and (judge := COMPARED.get(model + kind)) is not None and (not judge.longest or longest <= judge.longest):
         return judge

@@ -9,7 +9,7 @@ from duomo.sources.archive import MB, members
 from duomo.sources.blocks import blocks
 from duomo.sources.source import File, Source
 
-LICENCE = "free to copy and to change under its own terms (of the Debian FAQ, in the package's copyright file)"
+LICENCE = "its own: copy and change under the same notice"
 ENGLISH = File(
     registry="debian",
     package="debian-faq",

@@ -9,7 +9,7 @@ from duomo.sources.archive import MB, members
 from duomo.sources.blocks import blocks
 from duomo.sources.source import File, Source
 
-LICENCE = "PSF-2.0 (Python), GPL-2.0-or-later (R, Privoxy), zsh's own: free to copy and to change (zsh)"
+LICENCE = "PSF-2.0 (Python), GPL-2.0-or-later (R, Privoxy), zsh's own (zsh)"
 FILES = {
     "python": File(
         registry="debian",
@@ -82,6 +82,6 @@ PROGRAM_FAQS = Source(
     kind="samples",
     files=tuple(FILES.values()),
     licence=LICENCE,
-    note="titles that ask and the paragraphs below them, without listings; from Debian, through apt-get",
+    note="titles that ask and the paragraphs below them, without listings; from Debian, through apt-get, on amd64",
     open=samples,
 )
