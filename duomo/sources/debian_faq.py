@@ -53,12 +53,12 @@ def _sections(path: Path) -> Iterator[tuple[str, tuple[str, str]]]:
     for name, stream in members(path, lambda name: CHAPTER.fullmatch(name) is not None, 4 * MB):
         if CHAPTER.fullmatch(name)[1] == CONTENTS:  # type: ignore[index]
             continue
-        open_ = False
+        inside = False
         for kind, text in blocks(stream.read().decode("utf-8").partition(FOOT)[0]):
-            if title := SECTION.fullmatch(text) if kind in ("h2", "h3", "h4") else None:
-                found.append((title[1], title[2], []))
-                open_ = True
-            elif open_ and text:
+            if kind in ("h2", "h3", "h4") and (head := SECTION.fullmatch(text)):
+                found.append((head[1], head[2], []))
+                inside = True
+            elif inside and text:
                 found[-1][2].append(text)
     for number, title, texts in sorted(found, key=lambda one: [int(part) for part in one[0].split(".")]):
         yield number, (title, "\n".join(texts))
