@@ -1,6 +1,6 @@
 """Learns the weights of the network that compares a question with passages (`duomo/retrieve/compare.py`). N = pairs.
 
-    python benchmarks/comparing.py [--threads 2] [--to duomo/retrieve/compare.npz]
+    python benchmarks/comparing.py [--threads 2] [--to duomo/retrieve/compare.safetensors]
 
 From descriptions of encyclopedia articles, Chinese sentences with their translations (each twice), and questions to four manuals: once with
 what answers, once without, and of the manuals' every third beside the other three manuals. `shelf.py` asks none of these descriptions and
@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from manuals import SHARE
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
 from shelf import CACHE, MODEL, Asked, articles, shelf_of, summed
 from shelf_questions import ASKED, Question, chinese, encyclopedia, manuals
 from torch import Tensor, nn
@@ -202,7 +203,7 @@ def main() -> None:
         network = learn(
             learned, EPOCHS, SEED, lambda step, steps, loss: shown.update(task, completed=step, total=steps, note=f"loss {loss:.3f}")
         )
-    np.savez(options.to, **network.weights())  # type: ignore[arg-type]
+    save_file(network.weights(), options.to, {"learned from": "wiki, hsk, program_faqs"})
     print(f"{options.to}: {options.to.stat().st_size:,} bytes, learned from {len(learned):,} questions with what was found")
 
 

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
 from duomo.retrieve.search import Search
 
 READ = 6  # passages that are read beside the question
-WEIGHTS = Path(__file__).with_name("compare.npz")
+WEIGHTS = Path(__file__).with_name("compare.safetensors")
 USUAL, SCALE = 0.8, 10.0  # of a passage's score, and what of it counts: so that the network sees numbers near 1
 Vectors = NDArray[np.float32]
 Compare = Callable[[str, Sequence[str], Sequence[float]], Vectors]  # a question, K passages and their scores -> (K,)
@@ -72,8 +73,7 @@ def context(scores: Sequence[float]) -> Vectors:
 @cache
 def comparer() -> Comparer:
     """The network whose weights are beside this file; opened once."""
-    with np.load(WEIGHTS, allow_pickle=False) as held:
-        return Comparer({name: held[name].astype(np.float32) for name in held.files})
+    return Comparer({name: value.astype(np.float32) for name, value in load_file(WEIGHTS).items()})
 
 
 def read(found: Search, worth_K: Vectors) -> Search:
