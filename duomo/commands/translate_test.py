@@ -16,7 +16,7 @@ from duomo import recipe as recipes
 from duomo.cli import main
 from duomo.commands.models import open_model
 from duomo.commands.translate import Wanted, run
-from duomo.commands.translator import Translator, translator
+from duomo.commands.translator import Said, Translator, translator
 from duomo.generate import Sampling, Speaker
 from duomo.recipe import Recipe
 from duomo.sample import ask
@@ -94,6 +94,15 @@ def test_what_a_model_loses_is_put_back_by_parts(shelf):
     one = model(shelf, beams=1)
     whole, parts = one._written(["{1} sat on the {2}."], 1) + one._by_parts(["{1} sat on the {2}."])
     assert not whole.sound and known(parts.text) == ("{1}", "{2}") and parts.text.startswith("{1}") and parts.text.count("{") == 2
+
+
+def test_a_part_loses_what_a_model_invents_in_it(shelf, monkeypatch):
+    one = model(shelf, beams=1)
+    said = Said("Page %2 {2} of", True, True)
+    monkeypatch.setattr(type(one), "_written", lambda self, texts, beams: [said for _ in texts])
+    (parts, close) = one._by_parts(["第 {1} 页，共 {2} 页", "路径{1}中"])
+    assert parts.sound and found(parts.text) == {"{1}": 1, "{2}": 1} and parts.text == "Page of {1} Page of {2} Page of"
+    assert close.sound and close.text == "Page of {1} Page of", "a name grows into no word"
 
 
 def test_drafts_are_sorted_by_how_sure_they_are(shelf):

@@ -20,13 +20,14 @@ from duomo.sources import SOURCES
 from duomo.sources.fetch import cached
 from duomo.tasks import build, software, translation
 from duomo.tasks.bitext import PROMPTS, Held, Pair, Remembered, question, remembered
-from duomo.tasks.placeholders import NUMBERED, found, known, named, numbered
+from duomo.tasks.placeholders import NUMBERED, found, known, named, numbered, without
 
 ANSWER = 128  # tokens of a draft, at most
 TOGETHER = 256  # pieces that are drafted between two steps of the bar
 RETRIES = (1, 8, 16)  # beams, for drafts that lost a placeholder or did not end
 TEACHERS: Mapping[str, Callable[..., Held]] = {"translation": translation.pairs, "software": software.pairs}
 MARK = re.compile(r"(\{\d{1,3}\})")  # a placeholder by its number, kept where a text is split at it
+TOUCHING = re.compile(r"(?<=[A-Za-z0-9])(?=\{\d)|(?<=\d\})(?=[A-Za-z0-9])")  # where a placeholder and a Latin word lack a space
 SPACE = re.compile(r"\s*")
 
 
@@ -129,8 +130,10 @@ class Translator:
         """What stands between the placeholders, each by itself: nothing is lost, though the order is the source's."""
         cut = [MARK.split(text) for text in texts]
         wanted = list(dict.fromkeys(part.strip() for parts in cut for part in parts if _says(part)))
-        drafts = dict(zip(wanted, self._written(wanted, self.beams), strict=True))
-        made = ["".join(_respaced(p, drafts[p.strip()].text) if _says(p) else p for p in parts).strip() for parts in cut]
+        said = (replace(one, text=" ".join(without(one.text).split())) for one in self._written(wanted, self.beams))  # a part has none
+        drafts = dict(zip(wanted, said, strict=True))
+        woven = ("".join(_respaced(p, drafts[p.strip()].text) if _says(p) else p for p in parts).strip() for parts in cut)
+        made = [TOUCHING.sub(" ", one) for one in woven]  # or "%2The" would be no %2
         ended = [all(drafts[part.strip()].ended for part in parts if _says(part)) for parts in cut]
         return [_judged(*one) for one in zip(texts, made, ended, strict=True)]
 

@@ -30,6 +30,11 @@ def known(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(PLACEHOLDER.findall(text)))
 
 
+def without(text: str) -> str:
+    """The text with its placeholders left out."""
+    return PLACEHOLDER.sub("", text)
+
+
 def numbered(text: str, names: Sequence[str]) -> str:
     """The text with {1} for the first of the names, {2} for the second; a placeholder that is not among them stays."""
     place = {name: f"{{{number}}}" for number, name in enumerate(names, 1)}
