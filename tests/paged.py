@@ -109,8 +109,12 @@ def opened(chromium: Any, port: int, path: str = "/", width: int = 1280, **conte
 
 def nameless(page: Any) -> list[str]:
     """Controls, players and pictures that have no name for those who do not see them."""
-    page.wait_for_timeout(150)  # names are given after what is new was drawn
-    found: list[str] = page.evaluate(NAMELESS.read_text(encoding="utf-8"))
+    found = list[str]()
+    for pause in (150, 500, 1500, 3000):  # names are given after what is new was drawn, on a busy machine a little later
+        page.wait_for_timeout(pause)
+        found = page.evaluate(NAMELESS.read_text(encoding="utf-8"))
+        if not found:
+            break
     return found
 
 
